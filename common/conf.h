@@ -1,0 +1,117 @@
+/* conf.h - the option table of all three programs: file, environment, flags.
+ * Precedence: flag over environment over file over default. The table in conf.c is the one place that holds an option's
+ * name, type, bounds, default and help.
+ * File    `name = value` lines, '#' starts a comment line, blank lines; values are trimmed, never quoted.
+ *         The path is --config, else SSE_CONFIG, else SR_CONF_PATH (which may be absent; the other two may not).
+ * Env     SSE_ + the name in capitals: SSE_REDIS_URL. An SSE_ variable that names no option is ignored (it may be the
+ *         application's own).
+ * Flag    --redis-url=VALUE or --redis-url VALUE.
+ * Values  durations: digits with ms, s, m or h (a bare number is an error that says so); sizes: digits, optional k or m
+ *         (1024); numbers; one word of a list; text. */
+#ifndef SR_CONF_H
+#define SR_CONF_H
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/log.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SR_CONF_PATH "/etc/sse-resilience/sse-resilience.conf"
+
+enum sr_anonymous { SR_ANONYMOUS_DENY, SR_ANONYMOUS_ALLOW };
+enum sr_on_unknown { SR_UNKNOWN_REGISTER, SR_UNKNOWN_WAIT };
+
+/* One value per option, under the option's own name. Durations are milliseconds, sizes bytes. Strings are owned by the
+ * struct and never NULL; an unset one is "". */
+struct sr_conf {
+	char *redis_url;             /* unix:///run/redis/redis-server.sock */
+	char *redis_password_file;   /* "" = no AUTH */
+	char *key_prefix;            /* sse:  ; 1 to 64 bytes, no space, '{', '}' or control character */
+	char *mount;                 /* /api/stream ; begins with '/', no '/' at its end */
+	char *user_variable;         /* REMOTE_USER ; A-Z 0-9 _ */
+	int64_t anonymous;           /* enum sr_anonymous, deny */
+	int64_t heartbeat_interval;  /* 15 s    [100 ms, 5 m] */
+	int64_t beat_interval;       /* 10 s    [100 ms, 5 m] ; at most half of stale_threshold */
+	int64_t stale_threshold;     /* 30 s    [300 ms, 1 h] */
+	int64_t check_interval;      /* 30 s    [100 ms, 1 h] */
+	int64_t proof_window;        /* 20 s    [200 ms, 1 h] */
+	int64_t stream_ttl;          /* 3600 s  [1 s, 168 h] ; above stale_threshold */
+	int64_t completion_ttl;      /* 300 s   [1 s, 168 h] ; at most stream_ttl */
+	int64_t orphan_grace;        /* 60 s    [0, 24 h] */
+	int64_t pending_wait;        /* 30 s    [0, 5 m] */
+	int64_t log_events;          /* 1000    [10, 1000000] */
+	int64_t event_bytes;         /* 64k     [256, 1m] ; one event's data */
+	int64_t client_buffer;       /* 64k     [4k, 16m] */
+	int64_t max_connection_age;  /* 1 h     [1 s, 24 h] */
+	int64_t max_streams;         /* 10000   [1, 1000000] */
+	int64_t drain_window;        /* 5 s     [0, 5 m] */
+	int64_t retry_min;           /* 2000 ms [500 ms, 1 m] */
+	int64_t retry_max;           /* 4000 ms [500 ms, 1 m] ; at least retry_min */
+	int64_t on_unknown;          /* enum sr_on_unknown, register */
+	int64_t intake_threads;      /* 2       [1, 64] */
+	int64_t receive_timeout;     /* 5 s     [100 ms, 1 m] ; a whole FastCGI request must be in by then */
+	char *publish_token_file;    /* "" = publishing over HTTP is off */
+	char *cors_origins;          /* "" ; space-separated origins, exact */
+	char *status_allow;          /* "127.0.0.0/8 ::1 unix" ; who may read the pages under /-/ ; see conf.c's help */
+	int64_t log_level;           /* enum sr_log_level, info */
+	char *log_target;            /* stderr | syslog | absolute path */
+};
+
+enum sr_conf_action {
+	SR_CONF_RUN,    /* go on */
+	SR_CONF_STOP,   /* --help, --version, --check-config or --dump-config was answered: exit 0 */
+	SR_CONF_REFUSE  /* the message is on stderr: exit with `exit_code` (64 usage, 78 configuration) */
+};
+
+/* One flag of a program's own. */
+struct sr_flag {
+	const char *name;  /* long name without dashes */
+	const char *arg;   /* NULL: a switch; else what --help calls its value */
+	const char *help;
+	const char **value;/* receives the value (by reference into argv), or "" for a switch that is given; else left alone */
+};
+
+/* What one command line can be. All texts are static. */
+struct sr_usage {
+	const char *program;         /* sse-guardian */
+	const char *synopsis;        /* "[options]" */
+	const char *summary;         /* one sentence */
+	const char *examples;        /* lines, printed first in --help; may be NULL */
+	const struct sr_flag *flags; /* ended by a NULL name; may be NULL */
+};
+
+/**
+ * Read a whole command line and, with it, file and environment.
+ * conf       filled on SR_CONF_RUN (release it); empty otherwise
+ * operands   receives argv's operands in order, NULL-terminated (argv is permuted in place, "--" ends flags)
+ * exit_code  set on SR_CONF_REFUSE
+ * Answers --help, --version, --check-config and --dump-config itself on stdout. An unknown flag names the nearest known one.
+ */
+SR_MUST_CHECK enum sr_conf_action sr_conf_start(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv,
+                                                char ***operands, int *exit_code);
+
+/**
+ * Read the same command line again (argv as sr_conf_start left it) for SIGHUP.
+ * Returns  SR_OK and *conf new; SR_EINVAL, SR_EIO or SR_ENOMEM with the sentence in `why`, and *conf untouched.
+ */
+SR_MUST_CHECK enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why);
+
+void sr_conf_release(struct sr_conf *conf);
+
+/* Print every option as `name = value  # origin`, secrets' files by name only, in the table's order. */
+void sr_conf_dump(const struct sr_conf *conf, FILE *out);
+
+/**
+ * Read a secret from a file: its first line without the newline, at most 512 bytes.
+ * Refuses a file that group or others can write, or that others can read (SR_EINVAL), an empty or unreadable one (SR_EIO). `why` says which.
+ */
+SR_MUST_CHECK enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why);
+
+#define SR_VERSION "0.1.0"
+
+/* sysexits(3) */
+enum { SR_EX_OK = 0, SR_EX_USAGE = 64, SR_EX_DATA = 65, SR_EX_NOSTREAM = 66, SR_EX_REDIS = 69, SR_EX_BUG = 70, SR_EX_IO = 74, SR_EX_LATER = 75,
+       SR_EX_DENIED = 77, SR_EX_CONFIG = 78 };
+
+#endif
