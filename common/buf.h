@@ -25,6 +25,9 @@ SR_MUST_CHECK enum sr_err sr_buf_append(struct sr_buf *b, const void *bytes, siz
 SR_MUST_CHECK enum sr_err sr_buf_puts(struct sr_buf *b, const char *text);
 SR_MUST_CHECK enum sr_err sr_buf_printf(struct sr_buf *b, const char *format, ...) SR_PRINTF(2, 3);
 SR_MUST_CHECK enum sr_err sr_buf_vprintf(struct sr_buf *b, const char *format, va_list ap);
+/* Replace the content by a sentence for a person. It is cut at the bound (and at 511 bytes), and left out when memory is
+ * out: the error code beside it is what programs act on. NULL is fine and takes nothing. */
+void sr_buf_explain(struct sr_buf *why, const char *format, ...) SR_PRINTF(2, 3);
 /* Drop the first `len` bytes (len <= b->len). */
 void sr_buf_consume(struct sr_buf *b, size_t len);
 /* Shorten to `len` bytes (len <= b->len): undoes a partial append. */

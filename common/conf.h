@@ -1,7 +1,8 @@
 /* conf.h - the option table of all three programs: file, environment, flags.
  * Precedence: flag over environment over file over default. The table in conf.c is the one place that holds an option's
  * name, type, bounds, default and help.
- * File    `name = value` lines, '#' starts a comment line, blank lines; values are trimmed, never quoted.
+ * File    `name = value` lines, blank lines; '#' at the start of a line or after white space starts a comment (so a dump
+ *         can be read back); values are trimmed, never quoted. Of a repeated name, as of a repeated flag, the last counts.
  *         The path is --config, else SSE_CONFIG, else SR_CONF_PATH (which may be absent; the other two may not).
  * Env     SSE_ + the name in capitals: SSE_REDIS_URL. An SSE_ variable that names no option is ignored (it may be the
  *         application's own).
@@ -19,8 +20,18 @@
 
 #define SR_CONF_PATH "/etc/sse-resilience/sse-resilience.conf"
 
+#define SR_CONF_COUNT 31 /* options */
+#define SR_CONF_TEXT_MAX 4096 /* bytes of a text */
+
 enum sr_anonymous { SR_ANONYMOUS_DENY, SR_ANONYMOUS_ALLOW };
 enum sr_on_unknown { SR_UNKNOWN_REGISTER, SR_UNKNOWN_WAIT };
+
+/* Where a value was said last. */
+enum sr_origin { SR_FROM_DEFAULT, SR_FROM_FILE, SR_FROM_ENVIRONMENT, SR_FROM_FLAG };
+struct sr_conf_origin {
+	enum sr_origin from;
+	int line; /* SR_FROM_FILE: the line, from 1 */
+};
 
 /* One value per option, under the option's own name. Durations are milliseconds, sizes bytes. Strings are owned by the
  * struct and never NULL; an unset one is "". */
@@ -56,12 +67,15 @@ struct sr_conf {
 	char *status_allow;          /* "127.0.0.0/8 ::1 unix" ; who may read the pages under /-/ ; see conf.c's help */
 	int64_t log_level;           /* enum sr_log_level, info */
 	char *log_target;            /* stderr | syslog | absolute path */
+
+	struct sr_conf_origin origin[SR_CONF_COUNT]; /* in the table's order, which is the order above */
+	char *file;                  /* the file that was read; "" = none */
 };
 
 enum sr_conf_action {
 	SR_CONF_RUN,    /* go on */
 	SR_CONF_STOP,   /* --help, --version, --check-config or --dump-config was answered: exit 0 */
-	SR_CONF_REFUSE  /* the message is on stderr: exit with `exit_code` (64 usage, 78 configuration) */
+	SR_CONF_REFUSE  /* the message is on stderr: exit with `exit_code` (64 usage, 78 configuration, 75 no memory, 74 stdout) */
 };
 
 /* One flag of a program's own. */
@@ -77,7 +91,7 @@ struct sr_usage {
 	const char *program;         /* sse-guardian */
 	const char *synopsis;        /* "[options]" */
 	const char *summary;         /* one sentence */
-	const char *examples;        /* lines, printed first in --help; may be NULL */
+	const char *examples;        /* lines, each ended by a newline; --help indents them; may be NULL */
 	const struct sr_flag *flags; /* ended by a NULL name; may be NULL */
 };
 
@@ -104,9 +118,18 @@ void sr_conf_dump(const struct sr_conf *conf, FILE *out);
 
 /**
  * Read a secret from a file: its first line without the newline, at most 512 bytes.
- * Refuses a file that group or others can write, or that others can read (SR_EINVAL), an empty or unreadable one (SR_EIO). `why` says which.
+ * Refuses a file that group or others can write, or that others can read, that is no regular file, or whose line is longer
+ * or has a NUL (SR_EINVAL); an empty or unreadable one (SR_EIO). `why` says which; `out` is empty then.
  */
 SR_MUST_CHECK enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why);
+
+/**
+ * May this peer read the pages under /-/ ? Pure.
+ * allow_list   a valid status_allow: addresses, address/bits, and `unix`
+ * remote_addr  REMOTE_ADDR as the web server gave it; NULL, "" and "unix:..." are `unix`, an address that is none is never
+ *              allowed; an IPv4 address in IPv6 clothes (::ffff:a.b.c.d) is the IPv4 address
+ */
+bool sr_conf_address_allowed(const char *allow_list, const char *remote_addr);
 
 #define SR_VERSION "0.1.0"
 

@@ -1,16 +1,18 @@
 /* json.h - bounded, strict JSON (RFC 8259) on json-c. Pure but for memory. The only file that knows json-c.
  * Strict means: UTF-8 checked; no NaN or Infinity; no raw control characters in strings; no bytes after the value;
- * an integer that neither int64 nor uint64 holds is refused (json-c would saturate it silently); depth bounded. */
+ * an integer that neither int64 nor uint64 holds is refused (json-c would saturate it silently), and so is a member's
+ * name with \u0000 (json-c would cut it there); depth bounded. Of members with the same name the last one counts. A
+ * \u escape that is half of a surrogate pair becomes U+FFFD. Fractions and exponents keep the sender's digits. */
 #ifndef SR_JSON_H
 #define SR_JSON_H
 #include "common/buf.h"
 #include "common/err.h"
 #include <stddef.h>
 
-#define SR_JSON_DEPTH_MAX 32
+#define SR_JSON_DEPTH_MAX 32 /* arrays and objects inside each other */
 
 /**
- * Check one JSON text and append it re-serialised on one line (no CR, LF or other control byte can be in it).
+ * Check one JSON text and append it re-serialised on one line (no byte below 0x20 can be in it).
  * why      NULL, or receives a sentence with the offset, for the sender
  * Returns  SR_OK; SR_EINVAL (not JSON by the rules above); SR_ETOOBIG (`out` is full); SR_ENOMEM. Else `out` is unchanged.
  */

@@ -1,7 +1,8 @@
 /* sse.h - encode server-sent events. Pure: no I/O, no globals.
  * Rules: HTML Living Standard, "Server-sent events", interpreting an event stream.
  * Terms: a block is what an empty line ends; a comment is a line that starts with ':'.
- * Every call appends whole blocks. On SR_ETOOBIG, SR_ENOMEM or SR_EINVAL `out` is unchanged. */
+ * Every call appends whole blocks. On SR_ETOOBIG, SR_ENOMEM or SR_EINVAL `out` is unchanged. A negative retry_ms is
+ * SR_EINVAL. */
 #ifndef SR_SSE_H
 #define SR_SSE_H
 #include "common/buf.h"
@@ -26,7 +27,7 @@ SR_MUST_CHECK enum sr_err sr_sse_connected(struct sr_buf *out, struct sr_event_i
  */
 SR_MUST_CHECK enum sr_err sr_sse_event(struct sr_buf *out, const struct sr_event_id *id, const char *type, size_t type_len, const char *data, size_t data_len);
 
-/* {"type":"gap","data":{"after":ID,"reason":REASON}} without an id: the client keeps its position. reason: a word of ours. */
+/* {"type":"gap","data":{"after":ID,"reason":REASON}} without an id: the client keeps its position. reason: a word of ours, of the form of a type. */
 SR_MUST_CHECK enum sr_err sr_sse_gap(struct sr_buf *out, struct sr_event_id after, const char *reason);
 
 SR_MUST_CHECK enum sr_err sr_sse_retry(struct sr_buf *out, int64_t retry_ms);

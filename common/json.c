@@ -1,0 +1,195 @@
+#include "common/json.h"
+#include "common/id.h"
+#include "common/json_scan.h"
+#include "common/utf8.h"
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { SERIALISE = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE };
+
+static bool is_out_of_memory(enum json_tokener_error error)
+{
+#if JSON_C_VERSION_NUM >= ((0 << 16) | (17 << 8))
+	return error == json_tokener_error_memory;
+#else
+	(void)error; /* older ones report it as a syntax error */
+	return false;
+#endif
+}
+
+/* Run json-c over exactly `len` bytes; `at` receives how far it came. A value left behind on an error is still to be put. */
+static enum json_tokener_error tokenise(struct json_tokener *tok, struct json_object **value, const char *text, int len, size_t *at)
+{
+	enum json_tokener_error error;
+
+	*value = json_tokener_parse_ex(tok, text, len);
+	error = json_tokener_get_error(tok);
+	*at = json_tokener_get_parse_end(tok);
+	if (error == json_tokener_success && *at != (size_t)len)
+		return json_tokener_error_parse_unexpected;
+	if (error != json_tokener_continue)
+		return error;
+	/* All is read. A number or a name ends only where something follows: the NUL is json-c's sign for the end. */
+	*at = (size_t)len;
+	*value = json_tokener_parse_ex(tok, "", 1);
+	return json_tokener_get_error(tok);
+}
+
+/* On SR_OK *value is the caller's to put; NULL is JSON's null. */
+static enum sr_err parse(struct json_object **value, const char *bytes, size_t len, struct sr_buf *why)
+{
+	struct json_tokener *tok;
+	enum json_tokener_error error;
+	size_t start, end, at;
+	enum sr_err e = sr_json_scan(bytes, len, &start, &end, why);
+
+	if (e)
+		return e;
+	if (end - start > INT_MAX)
+		return SR_ETOOBIG;
+	tok = json_tokener_new_ex(SR_JSON_DEPTH_MAX + 2); /* the scan bounds the depth; json-c counts what is inside, too */
+	if (!tok)
+		return SR_ENOMEM;
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	error = tokenise(tok, value, bytes + start, (int)(end - start), &at);
+	json_tokener_free(tok);
+	if (error == json_tokener_success)
+		return SR_OK;
+	json_object_put(*value);
+	sr_buf_explain(why, "offset %zu: %s", start + at, json_tokener_error_desc(error));
+	return is_out_of_memory(error) ? SR_ENOMEM : SR_EINVAL;
+}
+
+static enum sr_err refuse(struct sr_buf *why, const char *what)
+{
+	sr_buf_explain(why, "%s", what);
+	return SR_EINVAL;
+}
+
+static enum sr_err append(struct sr_buf *out, struct json_object *value)
+{
+	size_t len;
+	const char *text = json_object_to_json_string_length(value, SERIALISE, &len);
+
+	return text ? sr_buf_append(out, text, len) : SR_ENOMEM;
+}
+
+enum sr_err sr_json_normalise(struct sr_buf *out, const char *bytes, size_t len, struct sr_buf *why)
+{
+	struct json_object *value;
+	enum sr_err e = parse(&value, bytes, len, why);
+
+	if (e)
+		return e;
+	e = append(out, value);
+	json_object_put(value);
+	return e;
+}
+
+enum sr_err sr_json_normalise_object(struct sr_buf *out, const char *bytes, size_t len, struct sr_buf *why)
+{
+	size_t mark = out->len;
+	enum sr_err e = sr_json_normalise(out, bytes, len, why);
+
+	if (!e && out->data[mark] != '{') {
+		sr_buf_truncate(out, mark);
+		return refuse(why, "not a JSON object");
+	}
+	return e;
+}
+
+static enum sr_err read_type(struct sr_buf *type, struct json_object *value, struct sr_buf *why)
+{
+	const char *text;
+	size_t len;
+
+	if (!json_object_is_type(value, json_type_string))
+		return refuse(why, "\"type\" is not a string");
+	text = json_object_get_string(value);
+	len = (size_t)json_object_get_string_len(value);
+	if (!sr_event_type_valid(text, len))
+		return refuse(why, "\"type\" is not 1 to 64 of A-Z a-z 0-9 . _ : -");
+	return sr_buf_append(type, text, len);
+}
+
+static enum sr_err read_event(struct sr_buf *type, struct sr_buf *data, struct json_object *event, struct sr_buf *why)
+{
+	enum sr_err e;
+
+	if (!json_object_is_type(event, json_type_object))
+		return refuse(why, "not a JSON object");
+	json_object_object_foreach(event, name, member) {
+		if (strcmp(name, "type") == 0) {
+			e = read_type(type, member, why);
+		} else if (strcmp(name, "data") == 0) {
+			e = append(data, member);
+		} else {
+			sr_buf_explain(why, "unknown member \"%.64s\": an event has \"type\" and \"data\"", name);
+			e = SR_EINVAL;
+		}
+		if (e)
+			return e;
+	}
+	if (type->len == 0)
+		return refuse(why, "no \"type\"");
+	return data->len > 0 ? SR_OK : sr_buf_puts(data, "{}");
+}
+
+enum sr_err sr_json_event(struct sr_buf *type, struct sr_buf *data, const char *bytes, size_t len, struct sr_buf *why)
+{
+	struct json_object *event;
+	enum sr_err e;
+
+	sr_buf_reset(type);
+	sr_buf_reset(data);
+	e = parse(&event, bytes, len, why);
+	if (e)
+		return e;
+	e = read_event(type, data, event, why);
+	json_object_put(event);
+	if (e) {
+		sr_buf_reset(type);
+		sr_buf_reset(data);
+	}
+	return e;
+}
+
+/* One character (`len` 1 to 4), or one byte that is none (`len` 0), inside a JSON string. */
+static enum sr_err quote_one(struct sr_buf *out, const char *c, size_t len)
+{
+	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+
+	if (len == 0)
+		return sr_buf_puts(out, "\xef\xbf\xbd"); /* U+FFFD */
+	for (const char *s = shorts; *s; s += 2)
+		if (*c == *s)
+			return sr_buf_printf(out, "\\%c", s[1]);
+	if ((unsigned char)*c < 0x20 || *c == 0x7f)
+		return sr_buf_printf(out, "\\u%04x", (unsigned)*c);
+	return sr_buf_append(out, c, len);
+}
+
+enum sr_err sr_json_quote(struct sr_buf *out, const char *bytes, size_t len)
+{
+	size_t mark = out->len;
+	enum sr_err e = sr_buf_puts(out, "\"");
+
+	for (size_t i = 0, step; !e && i < len; i += step ? step : 1) {
+		step = sr_utf8_length(bytes + i, len - i);
+		e = quote_one(out, bytes + i, step);
+	}
+	if (!e)
+		e = sr_buf_puts(out, "\"");
+	if (e)
+		sr_buf_truncate(out, mark);
+	return e;
+}
+
+enum sr_err sr_json_value(struct sr_buf *out, const char *bytes, size_t len)
+{
+	enum sr_err e = sr_json_normalise(out, bytes, len, NULL);
+
+	return e == SR_EINVAL ? sr_json_quote(out, bytes, len) : e;
+}

@@ -1,0 +1,44 @@
+-- beat: signs of life for a batch of streams, from a responder that has viewers of them, or from a producer.
+-- keys: 6+ args: 7+
+-- include: clock event record
+-- KEYS  1 active  2 orphaned, then for each stream: stream, completion, events, viewers
+-- ARGV  1 node ('' = the producer itself)  2 channel prefix  3 log_events  4 stream_ttl ms  5 completion_ttl ms,
+--       then for each stream: id, and viewers at the node (a node) or lease epoch ('' = any; a producer)
+-- Returns for each stream two values, code and last event id ('0-0': none):
+--   1 alive   -1 was orphaned or detached, active again   2 ended   0 unknown   -4 the lease has a newer epoch
+-- A viewer's beat keeps an unleased stream alive; a leased one only its producer does.
+local node, channel_prefix = ARGV[1], ARGV[2]
+local p = {log_events = ARGV[3], stream_ttl = tonumber(ARGV[4]), completion_ttl = tonumber(ARGV[5])}
+local ms = now_ms()
+
+local function beat(k, value)
+  local rec = read_record(k)
+  if redis.call('EXISTS', k.completion) == 1 and not (rec and ENDED[rec.state]) and adopt(k, rec, ms, p) then
+    return 2, redis.call('HGET', k.completion, 'eventId')
+  end
+  if not rec then
+    out_of_indexes(k)
+    return 0, '0-0'
+  end
+  local last = rec.last or '0-0'
+  if ENDED[rec.state] then return 2, last end
+  if node == '' then
+    if value ~= '' and value ~= rec.producer then return -4, last end
+  else
+    redis.call('HSET', k.viewers, node, value .. ' ' .. ms)
+    redis.call('PEXPIRE', k.viewers, p.stream_ttl)
+    if rec.producer then return 1, last end
+  end
+  keep_alive(k, rec, ms, p)
+  return (rec.state == 'active' and not rec.detached) and 1 or -1, last
+end
+
+local reply = {}
+for i = 1, (#KEYS - 2) / 4 do
+  local at, id = 4 * i - 1, ARGV[4 + 2 * i]
+  local code, last = beat({id = id, channel = channel_prefix .. id, active = KEYS[1], orphaned = KEYS[2], stream = KEYS[at],
+    completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]}, ARGV[5 + 2 * i])
+  reply[#reply + 1] = code
+  reply[#reply + 1] = last
+end
+return reply

@@ -1,0 +1,21 @@
+-- end: the terminal event. The first one wins and is never changed.
+-- keys: 6 args: 11
+-- include: clock event record producer
+-- KEYS  1 active  2 orphaned  3 stream  4 completion  5 events  6 viewers
+-- ARGV  1 stream id  2 channel  3 user ('' = not checked)  4 create (1 = open an unknown stream, for the user)
+--       5 producer  6 n  7 log_events  8 stream_ttl ms  9 completion_ttl ms  10 type  11 data
+-- Returns {1, id} stored   {0, id} a repeat   {-1} unknown   {-2, type, event id} ended before   {-3} another user's
+local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],
+  events = KEYS[5], viewers = KEYS[6]}
+local user, create, pid, n, kind, data = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[10], ARGV[11]
+local p = {log_events = ARGV[7], stream_ttl = tonumber(ARGV[8]), completion_ttl = tonumber(ARGV[9])}
+local ms = now_ms()
+
+local rec, refusal = record_for_producer(k, user, create, ms, p)
+if not rec then return refusal end
+local first_id = repeated(k, pid, n)
+if first_id then return {0, first_id} end
+if ENDED[rec.state] then return {-2, rec.state, rec.last} end
+local id = finish(k, rec, kind, data, ms, p)
+remember(k, pid, n, id, 1)
+return {1, id}

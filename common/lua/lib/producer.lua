@@ -1,0 +1,49 @@
+-- producer: who may write to a stream, and what was written already. Includes record.
+
+-- The record to write to: rec, or nil and the reply to give. An unknown stream is opened if the caller may (create = '1').
+local function record_for_producer(k, user, create, ms, p)
+  local rec = read_record(k)
+  if rec then
+    if user ~= '' and rec.user ~= '' and rec.user ~= user then return nil, {-3} end
+    if not ENDED[rec.state] and adopt(k, rec, ms, p) then rec = read_record(k) end
+    return rec
+  end
+  if redis.call('EXISTS', k.completion) == 1 then
+    adopt(k, nil, ms, p)
+    local c = redis.call('HMGET', k.completion, 'terminalEventType', 'eventId')
+    return nil, {-2, c[1], c[2]}
+  end
+  if create ~= '1' then return nil, {-1} end
+  redis.call('DEL', k.events)
+  return register(k, 'generation', user, '{}', '', ms, p)
+end
+
+-- What producer pid stored with number n: its first id and how many events, or nil if n is new. A number below the
+-- last one is misuse (its ids are no longer known).
+local function repeated(k, pid, n)
+  if pid == '' then return nil end
+  local note = redis.call('HGET', k.stream, 'p:' .. pid)
+  if not note then return nil end
+  local last, first_id, count = string.match(note, '^(%d+) (%S+) (%d+)$')
+  if tonumber(n) > tonumber(last) then return nil end
+  if tonumber(n) < tonumber(last) then return '', 0 end
+  return first_id, tonumber(count)
+end
+
+-- Remember the number. At most 256 producers of a stream are remembered; then the older half is forgotten, by the age of
+-- what they stored, so that a stream fed by one-shot programs does not grow for ever.
+local function remember(k, pid, n, first_id, count)
+  if pid == '' then return end
+  redis.call('HSET', k.stream, 'p:' .. pid, n .. ' ' .. first_id .. ' ' .. count)
+  if redis.call('HLEN', k.stream) <= 256 + 16 then return end
+  local all = redis.call('HGETALL', k.stream)
+  local notes = {}
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 2) == 'p:' then
+      local ms, seq = string.match(all[i + 1], '^%d+ (%d+)-(%d+) ')
+      notes[#notes + 1] = {field = all[i], ms = tonumber(ms), seq = tonumber(seq)}
+    end
+  end
+  table.sort(notes, function(a, b) return a.ms < b.ms or (a.ms == b.ms and a.seq < b.seq) end)
+  for i = 1, math.floor(#notes / 2) do redis.call('HDEL', k.stream, notes[i].field) end
+end

@@ -1,0 +1,39 @@
+-- publish: store a batch of events, all or none, and tell the viewers. Counts as a sign of life.
+-- keys: 6 args: 11+
+-- include: clock event record producer
+-- KEYS  1 active  2 orphaned  3 stream  4 completion  5 events  6 viewers
+-- ARGV  1 stream id  2 channel  3 user ('' = not checked)  4 create (1 = open an unknown stream, for the user)
+--       5 producer ('' = no protection against repeats)  6 n, rising by batch
+--       7 log_events  8 stream_ttl ms  9 completion_ttl ms, then type, data for each event
+-- Returns {1, id, ...} stored   {0, id, ...} a repeat: the ids of the first time (fewer if the log was trimmed)
+--         {-1} unknown   {-2, type, event id} ended   {-3} another user's
+local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],
+  events = KEYS[5], viewers = KEYS[6]}
+local user, create, pid, n = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local p = {log_events = ARGV[7], stream_ttl = tonumber(ARGV[8]), completion_ttl = tonumber(ARGV[9])}
+local ms = now_ms()
+
+local rec, refusal = record_for_producer(k, user, create, ms, p)
+if not rec then return refusal end
+local first_id, count = repeated(k, pid, n)
+if first_id then
+  local reply = {0}
+  if count == 1 then return {0, first_id} end
+  if count > 0 then
+    for _, entry in ipairs(redis.call('XRANGE', k.events, first_id, '+', 'COUNT', count)) do reply[#reply + 1] = entry[1] end
+  end
+  return reply
+end
+if ENDED[rec.state] then return {-2, rec.state, rec.last} end
+
+local reply = {1}
+local prev = rec.last or '0-0'
+for i = 10, #ARGV, 2 do
+  prev = append(k, prev, ARGV[i], ARGV[i + 1], p.log_events)
+  reply[#reply + 1] = prev
+end
+if not rec.first then redis.call('HSET', k.stream, 'firstEventId', reply[2]) end
+redis.call('HSET', k.stream, 'lastEventId', prev)
+keep_alive(k, rec, ms, p)
+remember(k, pid, n, reply[2], #reply - 1)
+return reply

@@ -1,0 +1,155 @@
+/* registry.h - the registry's verbs, typed. Each verb is two pure functions: one fills a call (sr_redis_send() or
+ * sr_session_call() carries it), one reads its reply. What a transition does, and all its codes, stand at the top of
+ * common/lua/VERB.lua.
+ *
+ * Terms   stream      one piece of work and its events, known by its id
+ *         producer    who publishes events and the terminal event
+ *         viewer      one client that is served the stream
+ *         node        one process that serves viewers, or one guardian
+ *         beat        a sign of life, of a node for its viewers' streams or of a producer for its own
+ *         lease       a stream whose producer beats; its epoch rises each time a producer takes it
+ *         completion  the stored terminal event
+ *
+ * Ids, types, users are valid by id.h, data and metadata are JSON by json.h: the caller has checked. Calls keep nothing.
+ * Strings of a result point into the reply and live as long as it does.
+ * A _read returns SR_OK, or SR_EREPLY when the reply has not the shape of its script; then the result is unspecified. */
+#ifndef SR_REGISTRY_H
+#define SR_REGISTRY_H
+#include "common/call.h"
+#include "common/conf.h"
+#include "common/id.h"
+#include "common/reply.h"
+#include <stdbool.h>
+
+#define SR_BATCH_MAX 100 /* streams or events of one script call: bounds how long Redis is kept from others */
+
+/* Prefix and policy, borrowed from the configuration; it must outlive this. */
+struct sr_registry {
+	const char *prefix;
+	int64_t log_events, stream_ttl, completion_ttl, stale_threshold, orphan_grace, proof_window;
+	bool anonymous;
+};
+struct sr_registry sr_registry_of(const struct sr_conf *conf);
+
+/* What a script says of a stream. */
+enum sr_outcome {
+	SR_NEW,       /* created, stored, or taken */
+	SR_SAME,      /* it was there before, or a repeat */
+	SR_ENDED,     /* a terminal event is stored */
+	SR_EXPIRED,   /* it ended, and the result is no longer kept */
+	SR_UNKNOWN,   /* no such stream */
+	SR_FOREIGN,   /* another user's; tell clients SR_UNKNOWN */
+	SR_REVIVED,   /* alive again after it was orphaned or detached */
+	SR_FENCED     /* the lease has a newer epoch */
+};
+
+/* --- viewers' side ------------------------------------------------------------------------------------------- */
+
+enum sr_attach_mode { SR_ATTACH_REGISTER, SR_ATTACH_JOIN, SR_ATTACH_REVIVE };
+struct sr_attach {
+	const char *id, *user, *node;
+	int viewers;                 /* of this stream at this node, the new one included */
+	enum sr_attach_mode mode;
+	bool from_now;               /* else from `position` */
+	struct sr_event_id position; /* SR_EVENT_ID_START = from the start */
+	const char *type, *metadata, *started_at; /* NULL = generation, {}, now */
+};
+struct sr_attach_result {
+	enum sr_outcome outcome;     /* NEW SAME ENDED EXPIRED UNKNOWN FOREIGN */
+	bool leased, orphaned;
+	struct sr_event_id last;     /* end of the log; ENDED: the terminal event's id */
+	struct sr_event_id from;     /* reading begins after it */
+	const char *gap;             /* "" or why events before `from` may be missing */
+	const char *type, *metadata, *started_at; /* NEW, SAME */
+	const char *end_type, *end_data;          /* ENDED */
+	size_t end_type_len, end_data_len;
+};
+void sr_attach_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_attach *a);
+SR_MUST_CHECK enum sr_err sr_attach_read(const struct sr_reply *reply, struct sr_attach_result *out);
+
+/* Viewers left; `remaining` are still at the node. draining: they will come back elsewhere, so nothing is unregistered. */
+void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *node, int remaining, bool draining);
+/* *unregistered: the stream's registration is gone. */
+SR_MUST_CHECK enum sr_err sr_detach_read(const struct sr_reply *reply, bool *unregistered);
+
+/* A batch of beats: begin, add up to SR_BATCH_MAX, send. node "" = a producer. */
+struct sr_beat { const char *id; int viewers; const char *epoch; /* a producer's; NULL or "" = any */ };
+void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const char *node, const struct sr_beat *beats, size_t count);
+struct sr_beat_result { enum sr_outcome outcome; /* SAME REVIVED ENDED UNKNOWN FENCED */ struct sr_event_id last; };
+SR_MUST_CHECK enum sr_err sr_beat_read(const struct sr_reply *reply, size_t i, struct sr_beat_result *out);
+
+/* Read the log after an id: a plain XRANGE. */
+void sr_log_call(struct sr_call *call, const struct sr_registry *reg, const char *id, struct sr_event_id after, int count);
+struct sr_log_entry { struct sr_event_id id; const char *type, *data; size_t type_len, data_len; };
+/* The i-th of sr_reply_count(reply) entries. */
+SR_MUST_CHECK enum sr_err sr_log_read(const struct sr_reply *reply, size_t i, struct sr_log_entry *out);
+
+/* Take a push "id prev type data" of the stream's channel apart. *inlined false: the event is only in the log. */
+SR_MUST_CHECK enum sr_err sr_push_read(const char *payload, size_t len, struct sr_log_entry *out, struct sr_event_id *prev, bool *inlined);
+
+struct sr_recover_result {
+	enum sr_outcome outcome;     /* SAME (live) ENDED EXPIRED UNKNOWN FOREIGN */
+	const char *state;           /* active, orphaned, completed, failed, cancelled */
+	const char *started_at, *last_heartbeat, *type; /* SAME */
+	struct sr_event_id last;     /* SAME; ENDED: the terminal event's id, or 0-0 for a foreign completion */
+	const char *end_type, *end_data, *completed_at; /* ENDED */
+	size_t end_type_len, end_data_len;
+};
+void sr_recover_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *user, bool anonymous);
+SR_MUST_CHECK enum sr_err sr_recover_read(const struct sr_reply *reply, struct sr_recover_result *out);
+
+/* --- producers' side ----------------------------------------------------------------------------------------- */
+
+struct sr_open { const char *id, *user; const char *type, *metadata; /* NULL = leave, or the defaults */ bool lease; };
+struct sr_open_result { enum sr_outcome outcome; /* NEW SAME ENDED FOREIGN */ const char *epoch; /* "" = unleased */ const char *state; /* ENDED */ };
+void sr_open_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_open *o);
+SR_MUST_CHECK enum sr_err sr_open_read(const struct sr_reply *reply, struct sr_open_result *out);
+
+struct sr_publish {
+	const char *id, *user;     /* user "" = not checked */
+	bool create;               /* open an unknown stream for the user */
+	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+ */
+	uint64_t n;                /* rises by one a call */
+};
+/* Begin, then add up to SR_BATCH_MAX events: stored all or none. */
+void sr_publish_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_publish *p);
+void sr_publish_add(struct sr_call *call, const char *type, const char *data, size_t data_len);
+/* The terminal event: `type` is completed, failed or cancelled. */
+void sr_end_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_publish *p, const char *type, const char *data, size_t data_len);
+
+struct sr_publish_result {
+	enum sr_outcome outcome;   /* NEW SAME ENDED UNKNOWN FOREIGN */
+	size_t count;              /* ids in the reply; SAME: may be fewer than were stored, if the log was trimmed */
+	const char *end_type;      /* ENDED */
+};
+/* Reads the reply of both. */
+SR_MUST_CHECK enum sr_err sr_publish_read(const struct sr_reply *reply, struct sr_publish_result *out);
+const char *sr_publish_id(const struct sr_reply *reply, size_t i);
+
+/* --- the guardian's side ------------------------------------------------------------------------------------- */
+
+#define SR_CANARY_GAP_MS 3000 /* a longer silence proves nothing about what lies in it */
+
+struct sr_stale_result {
+	long long active, stale;           /* members of sse:active, and the stale ones among them */
+	const struct sr_reply *ids, *due;  /* arrays of ids: stale ones, and orphans past their grace */
+};
+void sr_stale_call(struct sr_call *call, const struct sr_registry *reg, int limit);
+SR_MUST_CHECK enum sr_err sr_stale_read(const struct sr_reply *reply, struct sr_stale_result *out);
+
+enum sr_verdict { SR_MARKED = 1, SR_WAS_ENDED = 2, SR_ADOPTED = 3, SR_FAILED = 4, SR_ALIVE = 0, SR_NO_RECORD = -1 };
+void sr_sweep_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count);
+/* SR_EREFUSED: without proof nothing was judged; *proven_ms says how long it is by now. Else verdicts by sr_sweep_verdict(). */
+SR_MUST_CHECK enum sr_err sr_sweep_read(const struct sr_reply *reply, size_t count, int64_t *proven_ms);
+enum sr_verdict sr_sweep_verdict(const struct sr_reply *reply, size_t i);
+
+/* One canary; fields is NULL or a NULL-ended list of name, value to keep in the guardian's hash. The reply is an integer: ms proven. */
+void sr_canary_call(struct sr_call *call, const struct sr_registry *reg, const char *run_id, const char *const *fields);
+
+/* keys: full names; ids[i] is the stream id if keys[i] is a record, else "". Reply: {timed, indexed}. */
+void sr_heal_call(struct sr_call *call, const struct sr_registry *reg, const char *const *keys, const char *const *ids, size_t count);
+
+/* A process says that it is alive; fields is a NULL-ended list of name, value. */
+void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const char *name, int64_t ttl_ms, const char *const *fields);
+
+#endif

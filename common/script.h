@@ -1,0 +1,23 @@
+/* script.h - the embedded Lua scripts, one atomic transition each. Their text, counts and SHA-1 are made at build time from
+ * common/lua/NAME.lua, whose head comment is the manual of its keys, arguments and returns. */
+#ifndef SR_SCRIPT_H
+#define SR_SCRIPT_H
+
+enum sr_script_name {
+	SR_SCRIPT_ATTACH, SR_SCRIPT_BEAT, SR_SCRIPT_CANARY, SR_SCRIPT_DETACH, SR_SCRIPT_END, SR_SCRIPT_HEAL, SR_SCRIPT_NODE,
+	SR_SCRIPT_OPEN, SR_SCRIPT_PUBLISH, SR_SCRIPT_RECOVER, SR_SCRIPT_STALE, SR_SCRIPT_SWEEP,
+	SR_SCRIPT_COUNT,
+	SR_SCRIPT_NONE = -1 /* a plain command */
+};
+
+struct sr_script {
+	const char *name;
+	int keys, more_keys; /* so many, or at least so many */
+	int args, more_args;
+	const char *sha1;    /* 40 hex digits */
+	const char *text;
+};
+
+const struct sr_script *sr_script_get(enum sr_script_name name);
+
+#endif
