@@ -17,8 +17,8 @@ endif
 SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDEN) -MMD -MP
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
-COMMON   = err mem buf clock log id utf8 json json_scan sse conf conf_table conf_value conf_address args keys call script \
-           reply address redis registry registry_read session
+COMMON   = err mem buf clock log id utf8 json json_scan sse conf conf_table conf_value conf_address conf_file conf_args \
+           conf_help keys call script reply address redis registry registry_read session
 FCGI     = main intake inspect record request client frame viewer channel hub route recover health
 GUARDIAN = main canary sweep
 CLI      = main output produce show watch

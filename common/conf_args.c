@@ -30,7 +30,6 @@ struct given {
 
 /* What the first walk found. */
 struct command {
-	const char *config; /* NULL: not given */
 	bool check, dump;
 	char **operands;
 };
@@ -127,34 +126,158 @@ static void move_words(char **argv, int from, int to, int count)
 	memcpy(argv + to, words, (size_t)count * sizeof *argv);
 }
 
-static int answer(const struct sr_usage *usage, ptrdiff_t flag)
+static enum sr_conf_action answer(const struct sr_usage *usage, int flag)
 {
 	if (flag == HELP)
 		sr_conf_help(usage, stdout);
 	else
 		printf("%s %s\n", usage->program, SR_VERSION);
-	return 1;
+	return SR_CONF_STOP;
 }
 
-/* Remember or answer one flag that is no option; nonzero when it was answered. */
-static int take(struct command *cmd, const struct sr_usage *usage, const struct given *g)
+/* Remember, or answer, one flag that is no option. */
+static enum sr_conf_action take(struct command *cmd, const struct sr_usage *usage, const struct given *g)
 {
-	ptrdiff_t common = -1;
+	int common = CONFIG;
 
-	if (!g->own)
-		return 0;
-	for (int i = CONFIG; i <= VERSION; i++)
-		if (g->own == &sr_common_flags[i])
-			common = i;
-	if (common < 0)
-		*g->own->value = g->value;
-	else if (common == CONFIG)
-		cmd->config = g->value;
-	else if (common == CHECK)
+	while (common <= VERSION && g->own != &sr_common_flags[common])
+		common++;
+	if (common == HELP || common == VERSION)
+		return answer(usage, common);
+	if (common == CHECK)
 		cmd->check = true;
 	else if (common == DUMP)
 		cmd->dump = true;
+	else if (g->own && common != CONFIG)
+		*g->own->value = g->value;
+	return SR_CONF_RUN;
+}
+
+/* Stops at the first --help or --version, even when nonsense follows; refuses the first flag that is wrong. */
+static enum sr_conf_action first_walk(struct command *cmd, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why)
+{
+	int front = 1; /* argv[1] to argv[front - 1] are flags */
+
+	for (int i = 1; i < argc;) {
+		struct given g = {.words = 1};
+		bool last = strcmp(argv[i], "--") == 0;
+
+		if (!is_flag(argv[i])) {
+			i++;
+			continue;
+		}
+		if (!last) {
+			if (read_flag(&g, usage, argv + i, why))
+				return SR_CONF_REFUSE;
+			if (take(cmd, usage, &g) == SR_CONF_STOP)
+				return SR_CONF_STOP;
+		}
+		move_words(argv, i, front, g.words);
+		front += g.words;
+		i += g.words;
+		if (last)
+			break;
+	}
+	cmd->operands = argv + front;
+	return SR_CONF_RUN;
+}
+
+/* ---- the second walk ---- */
+
+/* Set the options among the flags (`conf` NULL: none), and find --config. `argv` is as the first walk left it. */
+static enum sr_err second_walk(struct sr_conf *conf, const char **config, const struct sr_usage *usage, char **argv, struct sr_buf *why)
+{
+	const struct sr_conf_origin origin = {SR_FROM_FLAG, 0};
+	struct given g;
+	enum sr_err e = SR_OK;
+
+	for (argv++; !e && *argv && is_flag(*argv) && strcmp(*argv, "--") != 0; argv += g.words) {
+		e = read_flag(&g, usage, argv, why);
+		if (!e && g.own == &sr_common_flags[CONFIG])
+			*config = g.value;
+		else if (!e && conf && g.option >= 0)
+			e = sr_conf_set(conf, g.option, g.value, origin, why);
+	}
+	return e;
+}
+
+/* Fill `conf`, which is all zero; it is empty again after an error, and `why` has the sentence. */
+static enum sr_err load(struct sr_conf *conf, const struct sr_usage *usage, char **argv, struct sr_buf *why)
+{
+	const char *path = getenv("SSE_CONFIG");
+	enum sr_err e = second_walk(NULL, &path, usage, argv, why);
+
+	if (!e)
+		e = sr_conf_set_defaults(conf, why);
+	if (!e)
+		e = sr_conf_read_file(conf, path ? path : SR_CONF_PATH, !path, why);
+	if (!e)
+		e = sr_conf_read_environment(conf, why);
+	if (!e)
+		e = second_walk(conf, &path, usage, argv, why);
+	if (!e)
+		e = sr_conf_cross_check(conf, why);
+	if (e == SR_ENOMEM)
+		sr_buf_explain(why, "%s", sr_strerror(e));
+	if (e)
+		sr_conf_release(conf);
+	return e;
+}
+
+enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why)
+{
+	struct sr_conf fresh = {0};
+	enum sr_err e = load(&fresh, usage, argv, why);
+
+	(void)argc; /* argv ends with NULL; the pair is what main() has at hand */
+	if (e)
+		return e;
+	sr_conf_release(conf);
+	*conf = fresh;
+	return SR_OK;
+}
+
+/* ---- both ---- */
+
+static enum sr_conf_action report(const struct command *cmd, const struct sr_usage *usage, const struct sr_conf *conf)
+{
+	if (cmd->dump)
+		sr_conf_dump(conf, stdout);
+	else if (cmd->check)
+		printf("%s: the configuration is good (%s)\n", usage->program, *conf->file ? conf->file : "no file");
+	return cmd->dump || cmd->check ? SR_CONF_STOP : SR_CONF_RUN;
+}
+
+enum sr_conf_action sr_conf_start(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, char ***operands,
+                                  int *exit_code)
+{
+	struct command cmd = {0};
+	enum sr_conf_action action;
+	enum sr_err e = SR_OK;
+	int code = SR_EX_USAGE;
+	struct sr_buf why;
+
+	*conf = (struct sr_conf){0};
+	sr_buf_init(&why, WHY_MAX);
+	action = first_walk(&cmd, usage, argc, argv, &why);
+	if (action == SR_CONF_RUN) {
+		e = load(conf, usage, argv, &why);
+		action = e ? SR_CONF_REFUSE : report(&cmd, usage, conf);
+		code = e == SR_ENOMEM ? SR_EX_LATER : SR_EX_CONFIG;
+	}
+	if (action == SR_CONF_STOP && (fflush(stdout) != 0 || ferror(stdout))) {
+		sr_buf_explain(&why, "cannot write to standard output: %s", strerror(errno));
+		action = SR_CONF_REFUSE;
+		code = SR_EX_IO;
+	}
+	if (action == SR_CONF_REFUSE) {
+		fprintf(stderr, "%s: %s\n", usage->program, why.len > 0 ? why.data : sr_strerror(SR_ENOMEM));
+		*exit_code = code;
+	}
+	if (action == SR_CONF_RUN)
+		*operands = cmd.operands;
 	else
-		return answer(usage, common);
-	return 0;
+		sr_conf_release(conf);
+	sr_buf_release(&why);
+	return action;
 }

@@ -171,22 +171,23 @@ static enum sr_err check_secret_file(int fd, const char *path, struct sr_buf *wh
 	return SR_OK;
 }
 
-/* Read the first line; it may take `SECRET_MAX` bytes, and \r\n ends it as well as \n. */
+/* The first line, ended by \n, \r\n or the file's end. A line that fills the space without an end is too long. */
 static enum sr_err read_secret(struct sr_buf *out, int fd, const char *path, struct sr_buf *why)
 {
 	char line[SECRET_MAX + 2];
-	size_t len = 0, end;
-	ssize_t n = 1;
+	size_t len = 0, end = 0;
+	ssize_t n = 0;
 	enum sr_err e;
 
-	while (n > 0 && len < sizeof line) {
-		n = read(fd, line + len, sizeof line - len);
+	while (len < sizeof line && (n = read(fd, line + len, sizeof line - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			break;
 		len += n > 0 ? (size_t)n : 0;
-		n = n < 0 && errno == EINTR ? 1 : n;
 	}
-	for (end = 0; end < len && line[end] != '\n';)
+	while (end < len && line[end] != '\n')
 		end++;
-	end -= end > 0 && end < len && line[end - 1] == '\r';
+	if (end > 0 && end < len && line[end - 1] == '\r')
+		end--;
 	if (n < 0) {
 		sr_buf_explain(why, "cannot read %s: %s", path, strerror(errno));
 		e = SR_EIO;

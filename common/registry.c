@@ -104,15 +104,14 @@ void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const cha
 	}
 }
 
-void sr_log_call(struct sr_call *call, const struct sr_registry *reg, const char *id, struct sr_event_id after, int count)
+void sr_log_call(struct sr_call *call, const struct sr_registry *reg, const char *id, struct sr_event_id from, int count)
 {
-	char start[SR_EVENT_ID_SIZE + 1] = "(";
+	char start[SR_EVENT_ID_SIZE];
 
 	sr_call_init(call, SR_SCRIPT_NONE);
 	sr_call_text(call, "XRANGE");
 	sr_call_name(call, reg->prefix, SR_KEY_EVENTS, id);
-	sr_event_id_format(start + 1, after);
-	sr_call_text(call, after.ms || after.seq ? start : "-");
+	sr_call_text(call, sr_event_id_format(start, from));
 	sr_call_text(call, "+");
 	sr_call_text(call, "COUNT");
 	sr_call_int(call, count);

@@ -59,8 +59,10 @@ struct sr_attach_result {
 	bool leased, orphaned;
 	struct sr_event_id last;     /* end of the log; ENDED: the terminal event's id */
 	struct sr_event_id from;     /* reading begins after it */
+	bool more;                   /* there are events after `from`, and the first of them is */
+	struct sr_event_id next;
 	const char *gap;             /* "" or why events before `from` may be missing */
-	const char *type, *metadata, *started_at; /* NEW, SAME */
+	const char *type, *metadata, *started_at, *owner; /* NEW, SAME */
 	const char *end_type, *end_data;          /* ENDED */
 	size_t end_type_len, end_data_len;
 };
@@ -78,8 +80,9 @@ void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const cha
 struct sr_beat_result { enum sr_outcome outcome; /* SAME REVIVED ENDED UNKNOWN FENCED */ struct sr_event_id last; };
 SR_MUST_CHECK enum sr_err sr_beat_read(const struct sr_reply *reply, size_t i, struct sr_beat_result *out);
 
-/* Read the log after an id: a plain XRANGE. */
-void sr_log_call(struct sr_call *call, const struct sr_registry *reg, const char *id, struct sr_event_id after, int count);
+/* Read the log from an id, that event included: a plain XRANGE. Whoever resumes after an event asks for it again: if it is
+ * not the first entry of the answer, the log was trimmed since. */
+void sr_log_call(struct sr_call *call, const struct sr_registry *reg, const char *id, struct sr_event_id from, int count);
 struct sr_log_entry { struct sr_event_id id; const char *type, *data; size_t type_len, data_len; };
 /* The i-th of sr_reply_count(reply) entries. */
 SR_MUST_CHECK enum sr_err sr_log_read(const struct sr_reply *reply, size_t i, struct sr_log_entry *out);

@@ -41,19 +41,21 @@ enum sr_err sr_attach_read(const struct sr_reply *reply, struct sr_attach_result
 	if (event_id_at(reply, 2, &out->last) != SR_OK || event_id_at(reply, 3, &out->from) != SR_OK)
 		return SR_EREPLY;
 	out->gap = sr_reply_text_at(reply, 4, NULL);
+	out->more = event_id_at(reply, 5, &out->next) == SR_OK;
 	if (code == 2) {
 		out->outcome = SR_ENDED;
-		out->end_type = sr_reply_text_at(reply, 5, &out->end_type_len);
-		out->end_data = sr_reply_text_at(reply, 6, &out->end_data_len);
-		return sr_reply_count(reply) == 7 ? SR_OK : SR_EREPLY;
+		out->end_type = sr_reply_text_at(reply, 6, &out->end_type_len);
+		out->end_data = sr_reply_text_at(reply, 7, &out->end_data_len);
+		return sr_reply_count(reply) == 8 ? SR_OK : SR_EREPLY;
 	}
 	out->outcome = code == 1 ? SR_NEW : SR_SAME;
 	out->orphaned = strcmp(sr_reply_text_at(reply, 1, NULL), "orphaned") == 0;
-	out->leased = sr_reply_int_at(reply, 5, 0) == 1;
-	out->type = sr_reply_text_at(reply, 6, NULL);
-	out->metadata = sr_reply_text_at(reply, 7, NULL);
-	out->started_at = sr_reply_text_at(reply, 8, NULL);
-	return sr_reply_count(reply) == 9 ? SR_OK : SR_EREPLY;
+	out->leased = sr_reply_int_at(reply, 6, 0) == 1;
+	out->type = sr_reply_text_at(reply, 7, NULL);
+	out->metadata = sr_reply_text_at(reply, 8, NULL);
+	out->started_at = sr_reply_text_at(reply, 9, NULL);
+	out->owner = sr_reply_text_at(reply, 10, NULL);
+	return sr_reply_count(reply) == 11 ? SR_OK : SR_EREPLY;
 }
 
 enum sr_err sr_detach_read(const struct sr_reply *reply, bool *unregistered)

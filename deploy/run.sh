@@ -32,10 +32,18 @@ responders=2
 say() { printf '%s\n' "$*"; }
 die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
+now_ms() { printf '%s' "$((${EPOCHREALTIME/./} / 1000))"; }
+
 # --- signals are only noted; the loops below look at them -------------------------------------------------------------
 signal=
-signals=0
-note_signal() { signal=$1 signals=$((signals + 1)); }
+first_signal_ms=
+hurry=
+note_signal() {
+	signal=$1
+	first_signal_ms=${first_signal_ms:-$(now_ms)}
+	# Both make and the terminal or the group may pass on one and the same stop; a person is slower.
+	[ $(($(now_ms) - first_signal_ms)) -lt 500 ] || hurry=yes
+}
 catch_signals() {
 	local name
 	for name in HUP INT TERM PIPE; do
@@ -44,8 +52,6 @@ catch_signals() {
 	done
 }
 exit_if_signalled() { [ -z "$signal" ] || exit $((128 + $(kill -l "$signal"))); }
-
-now_ms() { printf '%s' "$((${EPOCHREALTIME/./} / 1000))"; }
 
 # --- processes --------------------------------------------------------------------------------------------------------
 declare -A pid log
@@ -70,7 +76,7 @@ stop() {
 	[ -n "${pid[$1]:-}" ] || return 0
 	send TERM "$1"
 	deadline=$(($(now_ms) + grace_ms))
-	while alive "$1" && [ "$(now_ms)" -lt "$deadline" ] && [ "$signals" -lt 2 ]; do sleep 0.02; done
+	while alive "$1" && [ "$(now_ms)" -lt "$deadline" ] && [ -z "$hurry" ]; do sleep 0.02; done
 	if alive "$1"; then say "run: $1 did not stop, killing it" >&2; fi
 	send KILL "$1"
 	wait "${pid[$1]}" 2>/dev/null
@@ -94,6 +100,7 @@ stop_all() {
 	local status=$? name
 	trap '' PIPE
 	if [ ${#names[@]} -gt 0 ]; then
+		if [ -n "$signal" ]; then say "stopping"; fi
 		for name in input lighttpd sse-fcgi sse-guardian redis; do stop "$name"; done
 		stop_stray
 	fi
@@ -102,11 +109,29 @@ stop_all() {
 	exit "$status"
 }
 
+# Sleep until one of these processes ends, a signal comes, or two seconds are over.
+ended=
+ended_status=
+wait_any() {
+	local tick
+	sleep 2 &
+	tick=$!
+	wait -n -p ended "$tick" "$@" 2>/dev/null
+	ended_status=$?
+	kill "$tick" 2>/dev/null
+	wait "$tick" 2>/dev/null
+}
+# status_of PID, which has ended: set `status`. (bash forgets a status once `wait -n` has told it.)
+status_of() {
+	status=$ended_status
+	[ "${ended:-}" = "$1" ] || { wait "$1" 2>/dev/null; status=$?; }
+}
+
 # One of ours ended though nobody asked: say so with the end of its log. The EXIT trap stops the rest.
 died() {
-	local status=0
-	wait "${pid[$1]}" 2>/dev/null || status=$?
+	local status
 	exit_if_signalled
+	status_of "${pid[$1]}"
 	if [ "$status" -gt 128 ] && kill -l "$status" >/dev/null 2>&1; then
 		status="by SIG$(kill -l "$status")"
 	else
@@ -145,12 +170,16 @@ until_ok() {
 check_port() {
 	case $PORT in '' | *[!0-9]* | ??????*) die "PORT=$PORT is no port number" ;; esac
 	PORT=$((10#$PORT))
-	[ "$PORT" -ge 1 ] && [ "$PORT" -le 65535 ] || die "PORT=$PORT is not in 1 to 65535"
+	if [ "$PORT" -lt 1 ] || [ "$PORT" -gt 65535 ]; then die "PORT=$PORT is not in 1 to 65535"; fi
 	local why
 	# perl-base, which every Debian has, binds as lighttpd will; connecting would not see all that is in the way.
 	why=$(perl -MSocket -e 'socket my $s, PF_INET, SOCK_STREAM, 0 or die; setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
 		bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) && listen($s, 1) or print "$!"' "$PORT")
 	[ -z "$why" ] || die "PORT=$PORT cannot be used on 127.0.0.1 ($why); choose another, e.g. PORT=$((PORT % 65535 + 1))"
+}
+
+check_path() { # PATH NAME: it goes into configuration files and a URL
+	case $1 in *[\"\'\\%?#\$[:cntrl:]]*) die "$2: $1 has a character that the configuration files cannot hold" ;; esac
 }
 
 check_programs() {
@@ -166,16 +195,16 @@ check_programs() {
 check_input() {
 	[ -n "$INPUT" ] || return 0
 	[ -e "$INPUT" ] || die "INPUT=$INPUT does not exist"
-	[ -f "$INPUT" ] && [ -r "$INPUT" ] || die "INPUT=$INPUT is no file that can be read"
+	if [ ! -f "$INPUT" ] || [ ! -r "$INPUT" ]; then die "INPUT=$INPUT is no file that can be read"; fi
 	case $INPUT_RATE in '' | *[!0-9]*) die "INPUT_RATE=$INPUT_RATE is no number of words a second" ;; esac
 }
 
 # Make RUN_DIR ours: never a folder with other things in it, never one in use.
 take_run_dir() {
 	local mark=.sse-resilience.lock
-	case $RUN_DIR in '' | *[[:cntrl:]\"\'\\%?#$]*) die "RUN_DIR=$RUN_DIR: empty, or a character that the configuration files cannot hold" ;; esac
 	mkdir -p "$RUN_DIR" || die "RUN_DIR=$RUN_DIR cannot be made"
 	dir=$(cd "$RUN_DIR" && pwd -P) || die "RUN_DIR=$RUN_DIR cannot be entered"
+	check_path "$dir" RUN_DIR
 	[ -e "$dir/$mark" ] || [ -z "$(ls -A "$dir")" ] || die "RUN_DIR=$RUN_DIR holds other files; name a new or empty folder"
 	# shellcheck disable=SC2094 # only locked
 	exec 9>>"$dir/$mark" || die "RUN_DIR=$RUN_DIR cannot be written"
@@ -191,14 +220,15 @@ take_run_dir() {
 
 # --- what is written into RUN_DIR -------------------------------------------------------------------------------------
 write_words() {
-	local words=null
+	local words=0
 	if [ -n "$INPUT" ]; then
 		perl "$root/deploy/demo/words.pl" <"$INPUT" >"$dir/words.ndjson" || die "INPUT=$INPUT cannot be read"
 		words=$(wc -l <"$dir/words.ndjson")
 		[ "$words" -le 999000 ] || die "INPUT=$INPUT has $words words; the log of a stream holds a million events"
 	fi
-	printf '{"words":%s,"run":"%s"}\n' "$words" "$token" >"$dir/demo.json"
-	log_events=$((words == 0 || ${words/null/0} < 900 ? 1000 : words + 100))
+	log_events=$((words < 900 ? 1000 : words + 100))
+	[ -n "$INPUT" ] || words=null
+	printf '{"words":%s,"run":"%s"}\n' "$words" "$token" >"$dir/demo.json" # for the page, and for site_is_ours
 }
 
 write_conf() {
@@ -232,7 +262,7 @@ write_conf() {
 		server.bind = "127.0.0.1"
 		server.port = $PORT
 		server.document-root = "$root/deploy/demo"
-		server.modules = ( "mod_setenv", "mod_alias", "mod_cgi", "mod_fastcgi" )
+		server.modules = ( "mod_setenv", "mod_alias", "mod_access", "mod_cgi", "mod_fastcgi" )
 		server.max-fds = $max_fds
 		server.max-connections = $((max_fds / 2))
 		index-file.names = ( "index.html" )
@@ -268,7 +298,7 @@ write_conf() {
 raise_fd_limit() { # two descriptors a stream in lighttpd; the usual soft limit of 1024 holds 341
 	local hard
 	hard=$(ulimit -H -n)
-	[ "$hard" != unlimited ] && [ "$hard" -lt 16384 ] || hard=16384
+	if [ "$hard" = unlimited ] || [ "$hard" -gt 16384 ]; then hard=16384; fi
 	ulimit -S -n "$hard"
 	max_fds=$hard
 }
@@ -295,8 +325,9 @@ inner_responders() {
 	done
 	[ "$status" -eq 0 ] || for one in "${pids[@]}"; do
 		kill -0 "$one" 2>/dev/null && continue
-		wait "$one" 2>/dev/null
-		say "run: sse-fcgi $one ended with status $?"
+		status_of "$one"
+		say "run: sse-fcgi $one ended with status $status"
+		status=1
 	done
 	kill -s TERM "${pids[@]}" 2>/dev/null
 	wait "${pids[@]}" 2>/dev/null
@@ -314,16 +345,6 @@ inner_input() {
 
 # --- the main part ----------------------------------------------------------------------------------------------------
 
-# Sleep until one of the processes ends, a signal comes, or two seconds are over.
-wait_any() {
-	local tick
-	sleep 2 &
-	tick=$!
-	wait -n "$tick" "$@" 2>/dev/null
-	kill "$tick" 2>/dev/null
-	wait "$tick" 2>/dev/null
-}
-
 http_get() { # PATH: print the answer of 127.0.0.1:PORT
 	(
 		exec 3<>"/dev/tcp/127.0.0.1/$PORT" || exit 1
@@ -332,8 +353,8 @@ http_get() { # PATH: print the answer of 127.0.0.1:PORT
 	) 2>/dev/null
 }
 redis_answers() { [ "$(timeout 5 redis-cli -s "$socket_dir/redis.sock" ping)" = PONG ]; }
-site_is_ours() { http_get /demo.json | grep -qF "$token"; } # and not that of another run which was quicker
-site_is_ready() { http_get /api/stream/-/ready | head -n 1 | grep -q '^HTTP/1.. 200'; }
+site_is_ours() { [[ $(http_get /demo.json) == *"$token"* ]]; } # and not that of another run which was quicker
+site_is_ready() { [[ $(http_get /api/stream/-/ready) == HTTP/1.?\ 200\ * ]]; }
 
 short() { case $1 in "$PWD"/*) printf '%s' "${1#"$PWD"/}" ;; *) printf '%s' "$1" ;; esac }
 
@@ -362,14 +383,17 @@ print_ready() {
 }
 
 main() {
-	local variable name
+	local variable name status
 	catch_signals
 	for variable in ${!SSE_@}; do unset "$variable"; done # the programs would take options from there
 	PORT=${PORT:-8080} RUN_DIR=${RUN_DIR:-$root/run} INPUT=${INPUT:-} INPUT_RATE=${INPUT_RATE:-200} BUILD=${BUILD:-$root/build}
 	check_programs
 	BUILD=$(cd "$BUILD" && pwd -P)
+	check_path "$BUILD" BUILD
+	check_path "$root" "the project's folder"
 	check_input
 	check_port
+	trap stop_all EXIT
 	take_run_dir
 	token=$dir:$$:$EPOCHREALTIME
 	raise_fd_limit
@@ -377,7 +401,6 @@ main() {
 	write_conf
 	"$BUILD/ssectl" --config "$conf" --check-config >/dev/null || die "the programs refuse $conf"
 	export SSE_DEMO_RUN=$token SSE_DEMO_CONF=$conf SSE_DEMO_DIR=$dir BUILD INPUT_RATE
-	trap stop_all EXIT
 	exit_if_signalled
 
 	start redis redis-server "$dir/redis.conf"
@@ -400,9 +423,10 @@ main() {
 		exit_if_signalled
 		for name in "${names[@]}"; do
 			if alive "$name"; then continue; fi
-			if [ "$name" = input ] && wait "${pid[input]}" 2>/dev/null; then
+			if [ "$name" = input ] && status_of "${pid[input]}" && [ "$status" -eq 0 ]; then
 				say "streamed $(wc -l <"$dir/words.ndjson") words; \`demo\` is completed, and kept for five minutes"
 				names=("${names[@]:0:${#names[@]}-1}") # it was the last to start
+				unset "pid[input]"
 				continue
 			fi
 			died "$name"

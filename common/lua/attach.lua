@@ -8,10 +8,11 @@
 --       8 position: '' = from the start, now = only what comes, else an event id
 --       9 type, 10 metadata, 11 startedAt ('' = now): for a created record
 --       12 log_events  13 stream_ttl ms  14 completion_ttl ms
--- Returns {1 created | 0 attached, state, last, from, gap, leased 0|1, type, metadata, startedAt}
---         {2 ended, state, event id of the end, from, gap, terminal type, terminal data}
+-- Returns {1 created | 0 attached, state, last, from, gap, next, leased 0|1, type, metadata, startedAt, owner}
+--         {2 ended, state, event id of the end, from, gap, next, terminal type, terminal data}
 --         {3 ended and its result expired, state, last event id}
 --         {-1} unknown (join)   {-3} another user's
+-- next is the first event to read, '' when there is none: if it is no longer there at the read, the log was trimmed since.
 -- gap is '' or the reason why events between the position and `from` may be missing: trimmed, lost, rewound.
 local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],
   events = KEYS[5], viewers = KEYS[6]}
@@ -29,8 +30,8 @@ local function before(a, b)
   return aseq < bseq
 end
 
--- Where reading begins (the id after which), and the gap's reason.
-local function locate(first, last)
+-- The position from which reading begins, and the gap's reason.
+local function place(first, last)
   last = last or '0-0'
   if position == 'now' then return last, '' end
   if position == '' or position == '0-0' then
@@ -43,11 +44,17 @@ local function locate(first, last)
   return position, redis.call('EXISTS', k.events) == 1 and 'trimmed' or 'lost'
 end
 
+local function locate(first, last)
+  local from, gap = place(first, last)
+  local following = redis.call('XRANGE', k.events, from == '0-0' and '-' or '(' .. from, '+', 'COUNT', 1)[1]
+  return from, gap, following and following[1] or ''
+end
+
 local function ended(state, rec)
   local c = redis.call('HMGET', k.completion, 'terminalEventType', 'terminalEventData', 'eventId')
   if not c[1] then return {3, state, rec and rec.last or '0-0'} end
-  local from, gap = locate(rec and rec.first, c[3])
-  return {2, state, c[3], from, gap, c[1], c[2] or '{}'}
+  local from, gap, following = locate(rec and rec.first, c[3])
+  return {2, state, c[3], from, gap, following, c[1], c[2] or '{}'}
 end
 
 local rec = read_record(k)
@@ -84,6 +91,7 @@ end
 redis.call('HSET', k.viewers, node, count .. ' ' .. ms)
 redis.call('PEXPIRE', k.viewers, p.stream_ttl)
 
-local from, gap = locate(rec.first, rec.last)
+local from, gap, following = locate(rec.first, rec.last)
 local about = redis.call('HMGET', k.stream, 'streamType', 'metadata', 'startedAt')
-return {created, rec.state, rec.last or '0-0', from, gap, rec.producer and 1 or 0, about[1] or '', about[2] or '{}', about[3] or ''}
+return {created, rec.state, rec.last or '0-0', from, gap, following, rec.producer and 1 or 0, about[1] or '', about[2] or '{}',
+  about[3] or '', rec.user}

@@ -81,7 +81,7 @@ export function assertStored({ who, acked, log, also = TERMINAL }) {
   assert.deepEqual(produced, acked, `${who}: the log holds exactly the confirmed events`);
 }
 
-async function allKeys(redis, pattern) {
+export async function allKeys(redis, pattern) {
   const keys = new Set();
   let cursor = '0';
   do {
@@ -91,8 +91,6 @@ async function allKeys(redis, pattern) {
   } while (cursor !== '0');
   return [...keys].sort();
 }
-
-export { allKeys };
 
 async function pipelined(redis, commands) {
   const replies = await redis.pipeline(commands).exec();
@@ -122,8 +120,7 @@ export async function dump(redis) {
   const keys = await allKeys(redis, '*');
   const values = {};
   for (const key of keys) {
-    const [[, value], [, ttl]] = await redis.pipeline([['dump', key], ['pttl', key]]).exec();
-    values[key] = { ttl: ttl > 0, value: typeof value === 'string' ? Buffer.from(value, 'latin1').toString('base64') : value };
+    values[key] = { ttl: await redis.pttl(key) > 0, value: (await redis.dumpBuffer(key)).toString('base64') };
   }
   return values;
 }

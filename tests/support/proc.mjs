@@ -6,8 +6,8 @@ import { until, within } from './wait.mjs';
 
 const groups = new Set(); // pids of group leaders (or of daemons) that are still ours to kill
 
-function killGroup(pid, signal) {
-  for (const target of [-pid, pid]) {
+function killGroup(pid, signal, targets = [-pid]) {
+  for (const target of targets) {
     try {
       process.kill(target, signal);
     } catch (error) {
@@ -16,7 +16,7 @@ function killGroup(pid, signal) {
   }
 }
 
-process.on('exit', () => groups.forEach((pid) => killGroup(pid, 'SIGKILL')));
+process.on('exit', () => groups.forEach((pid) => killGroup(pid, 'SIGKILL', [-pid, pid])));
 for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.on(signal, () => process.exit(code));
 
 /** State letter of a process in /proc, or undefined when there is none. */
@@ -61,6 +61,7 @@ export class Process {
 
   async gone(deadline = 5000) {
     await until(() => !this.running, { deadline, what: `end of ${this.name} (pid ${this.pid})` });
+    killGroup(this.pid, 'SIGKILL'); // what it started and left
     groups.delete(this.pid);
     return this.exit;
   }
@@ -80,7 +81,7 @@ export class Process {
       await this.gone(deadline);
       return true;
     } catch {
-      killGroup(this.pid, 'SIGKILL');
+      killGroup(this.pid, 'SIGKILL', [-this.pid, this.pid]);
       await this.gone();
       return false;
     }

@@ -29,6 +29,7 @@ export const DEFAULTS = { user_variable: 'HTTP_X_USER_ID' };
 
 export class World {
   constructor({ processes = 1, conf = {}, base = FAST, password, redisPassword = password } = {}) {
+    for (const name of ['sse-fcgi', 'sse-guardian', 'ssectl']) assert.ok(existsSync(program(name)), `${program(name)} is missing: build first`);
     this.dir = mkdtempSync(join(tmpdir(), 'sr-story-'));
     assert.ok(this.dir.length < 80, `a unix socket needs a short path, ${this.dir} is too long: set TMPDIR`);
     mkdirSync(join(this.dir, 'www'));
