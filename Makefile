@@ -19,9 +19,9 @@ SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse conf conf_table conf_value conf_address conf_file conf_args \
            conf_help keys call script reply address redis registry registry_read session
-FCGI     = main intake inspect record request client frame viewer channel hub route recover health
-GUARDIAN = main canary sweep
-CLI      = main output produce show watch
+FCGI     = main intake inspect record request client frame viewer channel hub answer route recover health
+GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
+CLI      = main command ctl output interrupt produce ndjson bulk watch list show
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -51,7 +51,8 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of fcgi/.
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/libcommon.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/guardian/pace.o \
+                $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lcriterion $(SR_LIBS)
 .PHONY: units

@@ -76,9 +76,9 @@ static void print_option(FILE *out, const struct sr_option *o)
 	print_wrapped(out, o->help);
 	fprintf(out, "%*sDefault: %s", INDENT, "", shown_default(initial, o));
 	if (o->kind == SR_KIND_TEXT || o->kind == SR_KIND_WORD)
-		fputs(".\n", out);
+		fputc('\n', out);
 	else
-		fprintf(out, "; from %s to %s.\n", sr_value_format(low, o, o->low), sr_value_format(high, o, o->high));
+		fprintf(out, "; from %s to %s\n", sr_value_format(low, o, o->low), sr_value_format(high, o, o->high));
 }
 
 void sr_conf_help(const struct sr_usage *usage, FILE *out)

@@ -9,40 +9,24 @@
 
 enum { SERIALISE = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE };
 
-static bool is_out_of_memory(enum json_tokener_error error)
+/* Let json-c build the value of exactly `len` bytes, which are JSON. False when it did not get through all of them. */
+static bool build(struct json_tokener *tok, struct json_object **value, const char *text, size_t len)
 {
-#if JSON_C_VERSION_NUM >= ((0 << 16) | (17 << 8))
-	return error == json_tokener_error_memory;
-#else
-	(void)error; /* older ones report it as a syntax error */
-	return false;
-#endif
-}
-
-/* Run json-c over exactly `len` bytes; `at` receives how far it came. A value left behind on an error is still to be put. */
-static enum json_tokener_error tokenise(struct json_tokener *tok, struct json_object **value, const char *text, int len, size_t *at)
-{
-	enum json_tokener_error error;
-
-	*value = json_tokener_parse_ex(tok, text, len);
-	error = json_tokener_get_error(tok);
-	*at = json_tokener_get_parse_end(tok);
-	if (error == json_tokener_success && *at != (size_t)len)
-		return json_tokener_error_parse_unexpected;
-	if (error != json_tokener_continue)
-		return error;
-	/* All is read. A number or a name ends only where something follows: the NUL is json-c's sign for the end. */
-	*at = (size_t)len;
-	*value = json_tokener_parse_ex(tok, "", 1);
-	return json_tokener_get_error(tok);
+	*value = json_tokener_parse_ex(tok, text, (int)len);
+	if (json_tokener_get_error(tok) == json_tokener_continue) {
+		/* A number or a name ends only where something follows: the NUL is json-c's sign for the end. */
+		*value = json_tokener_parse_ex(tok, "", 1);
+		return json_tokener_get_error(tok) == json_tokener_success;
+	}
+	return json_tokener_get_error(tok) == json_tokener_success && json_tokener_get_parse_end(tok) == len;
 }
 
 /* On SR_OK *value is the caller's to put; NULL is JSON's null. */
 static enum sr_err parse(struct json_object **value, const char *bytes, size_t len, struct sr_buf *why)
 {
 	struct json_tokener *tok;
-	enum json_tokener_error error;
-	size_t start, end, at;
+	size_t start, end;
+	bool built;
 	enum sr_err e = sr_json_scan(bytes, len, &start, &end, why);
 
 	if (e)
@@ -52,14 +36,13 @@ static enum sr_err parse(struct json_object **value, const char *bytes, size_t l
 	tok = json_tokener_new_ex(SR_JSON_DEPTH_MAX + 2); /* the scan bounds the depth; json-c counts what is inside, too */
 	if (!tok)
 		return SR_ENOMEM;
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	error = tokenise(tok, value, bytes + start, (int)(end - start), &at);
+	built = build(tok, value, bytes + start, end - start);
 	json_tokener_free(tok);
-	if (error == json_tokener_success)
+	if (built)
 		return SR_OK;
+	/* The text is JSON: only memory can be lacking. (json-c 0.16 stops without an error code then.) */
 	json_object_put(*value);
-	sr_buf_explain(why, "offset %zu: %s", start + at, json_tokener_error_desc(error));
-	return is_out_of_memory(error) ? SR_ENOMEM : SR_EINVAL;
+	return SR_ENOMEM;
 }
 
 static enum sr_err refuse(struct sr_buf *why, const char *what)

@@ -9,7 +9,6 @@ struct scan {
 	size_t len;
 	size_t at;
 	int depth;
-	bool nul_inside; /* the string just read has a \u0000: fine in a value, not in a member's name */
 	struct sr_buf *why;
 };
 
@@ -38,22 +37,39 @@ static void skip_space(struct scan *s)
 		s->at++;
 }
 
-/* Which letters may follow a backslash is left to json-c. */
-static enum sr_err scan_string(struct scan *s)
+/* Bytes that the escape at the reading position takes; 0 when it is none. */
+static size_t escape_length(const struct scan *s)
+{
+	char c = peek(s, 1);
+
+	if (c == 'u') {
+		for (size_t i = 2; i < 6; i++)
+			if (peek(s, i) == '\0' || !strchr("0123456789abcdefABCDEF", peek(s, i)))
+				return 0;
+		return 6;
+	}
+	return c != '\0' && strchr("\"\\/bfnrt", c) ? 2 : 0;
+}
+
+/* `nul` receives whether there is a \u0000 in it. */
+static enum sr_err scan_string(struct scan *s, bool *nul)
 {
 	size_t open = s->at++, step;
 
-	s->nul_inside = false;
+	*nul = false;
 	while (s->at < s->len && s->text[s->at] != '"') {
 		if ((unsigned char)s->text[s->at] < 0x20)
 			return refuse(s, s->at, "a raw control character in a string");
-		step = sr_utf8_length(s->text + s->at, s->len - s->at);
-		if (step == 0)
-			return refuse(s, s->at, "not UTF-8");
-		if (starts_with(s, "\\\\") || starts_with(s, "\\\""))
-			step = 2;
-		else if (starts_with(s, "\\u0000"))
-			s->nul_inside = true;
+		if (s->text[s->at] == '\\') {
+			step = escape_length(s);
+			*nul = *nul || starts_with(s, "\\u0000");
+			if (step == 0)
+				return refuse(s, s->at, "not an escape of JSON");
+		} else {
+			step = sr_utf8_length(s->text + s->at, s->len - s->at);
+			if (step == 0)
+				return refuse(s, s->at, "not UTF-8");
+		}
 		s->at += step;
 	}
 	if (s->at == s->len)
@@ -110,66 +126,100 @@ static enum sr_err scan_number(struct scan *s)
 	return SR_OK;
 }
 
-static enum sr_err scan_name(struct scan *s)
+static enum sr_err scan_word(struct scan *s)
 {
-	static const char *const names[] = {"true", "false", "null"};
+	static const char *const words[] = {"true", "false", "null"};
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (starts_with(s, names[i])) {
-			s->at += strlen(names[i]);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (starts_with(s, words[i])) {
+			s->at += strlen(words[i]);
 			return SR_OK;
 		}
-	return refuse(s, s->at, "not JSON");
+	return refuse(s, s->at, s->at == s->len ? "the end, where a value was expected" : "not JSON");
 }
 
-static enum sr_err scan_mark(struct scan *s)
+/* A member's name and its colon. json-c keeps names as C strings, so that \u0000 would make two of them one. */
+static enum sr_err scan_name(struct scan *s)
 {
-	char c = s->text[s->at];
+	size_t from = s->at;
+	bool nul;
 
-	if (c == '[' || c == '{') {
-		if (++s->depth > SR_JSON_DEPTH_MAX)
-			return refuse(s, s->at, "nested too deeply");
-	} else if (c == ']' || c == '}') {
-		if (--s->depth < 0)
-			return refuse(s, s->at, "a bracket that closes nothing");
-	} else if (c == ':' && s->nul_inside) {
-		return refuse(s, s->at, "a member's name with \\u0000 in it");
-	}
-	s->nul_inside = false;
+	if (peek(s, 0) != '"')
+		return refuse(s, from, "a member's name expected");
+	if (scan_string(s, &nul))
+		return SR_EINVAL;
+	if (nul)
+		return refuse(s, from, "a member's name with \\u0000 in it");
+	skip_space(s);
+	if (peek(s, 0) != ':')
+		return refuse(s, s->at, "a colon expected");
 	s->at++;
 	return SR_OK;
 }
 
-static enum sr_err scan_word(struct scan *s)
-{
-	char c = s->text[s->at];
+static enum sr_err scan_value(struct scan *s);
 
+/* An array or object from bracket to bracket; scan_value() calls back here, SR_JSON_DEPTH_MAX times at most. */
+static enum sr_err scan_inside(struct scan *s)
+{
+	bool object = peek(s, 0) == '{';
+	char close = object ? '}' : ']';
+
+	if (s->depth == SR_JSON_DEPTH_MAX)
+		return refuse(s, s->at, "nested too deeply");
+	s->depth++;
+	s->at++;
+	skip_space(s);
+	for (bool first = true; peek(s, 0) != close; first = false) {
+		if (!first && peek(s, 0) != ',')
+			return refuse(s, s->at, object ? "a comma or } expected" : "a comma or ] expected");
+		if (!first)
+			s->at++;
+		skip_space(s);
+		if (object && scan_name(s))
+			return SR_EINVAL;
+		if (scan_value(s))
+			return SR_EINVAL;
+	}
+	s->at++;
+	s->depth--;
+	return SR_OK;
+}
+
+/* One value and the white space around it. */
+static enum sr_err scan_value(struct scan *s)
+{
+	enum sr_err e;
+	bool nul;
+	char c;
+
+	skip_space(s);
+	c = peek(s, 0);
 	if (c == '"')
-		return scan_string(s);
-	if (c == '-' || (c >= '0' && c <= '9'))
-		return scan_number(s);
-	if (c != '\0' && strchr("[]{}:,", c))
-		return scan_mark(s);
-	return scan_name(s);
+		e = scan_string(s, &nul);
+	else if (c == '{' || c == '[')
+		e = scan_inside(s);
+	else if (c == '-' || (c >= '0' && c <= '9'))
+		e = scan_number(s);
+	else
+		e = scan_word(s);
+	skip_space(s);
+	return e;
 }
 
 enum sr_err sr_json_scan(const char *bytes, size_t len, size_t *start, size_t *end, struct sr_buf *why)
 {
 	struct scan s = {.text = bytes, .len = len, .why = why};
 	size_t first, last;
-	enum sr_err e;
 
 	skip_space(&s);
-	first = last = s.at;
-	while (s.at < s.len) {
-		e = scan_word(&s);
-		if (e)
-			return e;
-		last = s.at;
-		skip_space(&s);
-	}
-	if (first == last)
-		return refuse(&s, first, "nothing there");
+	first = s.at;
+	if (scan_value(&s))
+		return SR_EINVAL;
+	if (s.at < len)
+		return refuse(&s, s.at, "something behind the value");
+	for (last = len; memchr(" \t\r\n", bytes[last - 1], 4);)
+		last--;
 	*start = first;
 	*end = last;
 	return SR_OK;

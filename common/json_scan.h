@@ -1,7 +1,7 @@
-/* json_scan.h - the word level of strict JSON: what json-c lets pass and json.h promises to refuse. Pure.
- * json-c 0.16 with JSON_TOKENER_STRICT and VALIDATE_UTF8 still accepts NaN, "1.", raw control characters in strings,
- * surrogates and overlong forms in UTF-8, saturates integers, and cuts a member's name at \u0000. The grammar above the
- * words (commas, brackets) is json-c's own work. */
+/* json_scan.h - the grammar of JSON (RFC 8259), and the bounds that json.h promises. Pure.
+ * It stands before json-c, which must not judge: 0.16 to 0.19 with JSON_TOKENER_STRICT accept NaN, "1." and raw control
+ * characters, saturate integers, and cut a member's name at \u0000; VALIDATE_UTF8 lets surrogates pass; and in 0.18 STRICT
+ * refuses every string beyond ASCII (json-c issue 875). So json-c only builds values, from text that was checked here. */
 #ifndef SR_JSON_SCAN_H
 #define SR_JSON_SCAN_H
 #include "common/buf.h"
@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /**
- * Check every string, number and name of `bytes`, and the nesting (SR_JSON_DEPTH_MAX).
- * start, end  set on success: the text without white space around it
+ * Is `bytes` one JSON value, with nothing but white space around it, no deeper than SR_JSON_DEPTH_MAX?
+ * start, end  set on success: the value without the white space
  * why         NULL, or receives a sentence with the offset
  * Returns     SR_OK or SR_EINVAL
  */

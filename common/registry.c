@@ -6,7 +6,7 @@
 struct sr_registry sr_registry_of(const struct sr_conf *conf)
 {
 	return (struct sr_registry){.prefix = conf->key_prefix, .log_events = conf->log_events, .stream_ttl = conf->stream_ttl,
-	                            .completion_ttl = conf->completion_ttl, .stale_threshold = conf->stale_threshold,
+	                            .completion_ttl = conf->completion_ttl, .beat_interval = conf->beat_interval, .stale_threshold = conf->stale_threshold,
 	                            .orphan_grace = conf->orphan_grace, .proof_window = conf->proof_window,
 	                            .anonymous = conf->anonymous == SR_ANONYMOUS_ALLOW};
 }
@@ -165,6 +165,15 @@ void sr_end_call(struct sr_call *call, const struct sr_registry *reg, const stru
 	sr_publish_add(call, type, data, data_len);
 }
 
+#define CANARY_GAP_MAX_MS 3000
+
+int64_t sr_canary_gap(const struct sr_registry *reg)
+{
+	int64_t gap = (reg->stale_threshold - reg->beat_interval) * 2 / 3;
+
+	return gap < CANARY_GAP_MAX_MS ? gap : CANARY_GAP_MAX_MS;
+}
+
 void sr_stale_call(struct sr_call *call, const struct sr_registry *reg, int limit)
 {
 	sr_call_init(call, SR_SCRIPT_STALE);
@@ -182,7 +191,7 @@ void sr_sweep_call(struct sr_call *call, const struct sr_registry *reg, const ch
 	for (size_t i = 0; i < count; i++)
 		stream_keys(call, reg, ids[i]);
 	sr_call_int(call, reg->proof_window);
-	sr_call_int(call, SR_CANARY_GAP_MS);
+	sr_call_int(call, sr_canary_gap(reg));
 	sr_call_int(call, reg->stale_threshold);
 	sr_call_int(call, reg->orphan_grace);
 	channel_stem(call, reg);
@@ -201,7 +210,7 @@ void sr_canary_call(struct sr_call *call, const struct sr_registry *reg, const c
 {
 	sr_call_init(call, SR_SCRIPT_CANARY);
 	sr_call_key(call, reg->prefix, SR_KEY_GUARDIAN, NULL);
-	sr_call_int(call, SR_CANARY_GAP_MS);
+	sr_call_int(call, sr_canary_gap(reg));
 	sr_call_text(call, run_id);
 	sr_call_int(call, reg->stream_ttl);
 	fields_args(call, fields);

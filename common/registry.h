@@ -26,7 +26,7 @@
 /* Prefix and policy, borrowed from the configuration; it must outlive this. */
 struct sr_registry {
 	const char *prefix;
-	int64_t log_events, stream_ttl, completion_ttl, stale_threshold, orphan_grace, proof_window;
+	int64_t log_events, stream_ttl, completion_ttl, beat_interval, stale_threshold, orphan_grace, proof_window;
 	bool anonymous;
 };
 struct sr_registry sr_registry_of(const struct sr_conf *conf);
@@ -95,6 +95,8 @@ struct sr_recover_result {
 	const char *state;           /* active, orphaned, completed, failed, cancelled */
 	const char *started_at, *last_heartbeat, *type; /* SAME */
 	struct sr_event_id last;     /* SAME; ENDED: the terminal event's id, or 0-0 for a foreign completion */
+	bool first_known;            /* SAME, ENDED: events were published, and `first` was the first of all */
+	struct sr_event_id first;
 	const char *end_type, *end_data, *completed_at; /* ENDED */
 	size_t end_type_len, end_data_len;
 };
@@ -131,11 +133,15 @@ const char *sr_publish_id(const struct sr_reply *reply, size_t i);
 
 /* --- the guardian's side ------------------------------------------------------------------------------------- */
 
-#define SR_CANARY_GAP_MS 3000 /* a longer silence proves nothing about what lies in it */
+/* A longer silence between two canaries proves nothing about what lies in it, ms: 3000, or less where the thresholds are
+ * tight, so that a stall which goes unnoticed, and a beat, never add up to stale_threshold. */
+int64_t sr_canary_gap(const struct sr_registry *reg);
 
 struct sr_stale_result {
 	long long active, stale;           /* members of sse:active, and the stale ones among them */
 	const struct sr_reply *ids, *due;  /* arrays of ids: stale ones, and orphans past their grace */
+	int64_t now_ms;                    /* Redis's clock */
+	int64_t next_due_ms;               /* until the next orphan's grace ends; -1 = there is none */
 };
 void sr_stale_call(struct sr_call *call, const struct sr_registry *reg, int limit);
 SR_MUST_CHECK enum sr_err sr_stale_read(const struct sr_reply *reply, struct sr_stale_result *out);

@@ -154,6 +154,7 @@ enum sr_err sr_recover_read(const struct sr_reply *reply, struct sr_recover_resu
 		out->started_at = sr_reply_text_at(reply, 2, NULL);
 		out->last_heartbeat = sr_reply_text_at(reply, 3, NULL);
 		out->type = sr_reply_text_at(reply, 5, NULL);
+		out->first_known = event_id_at(reply, 6, &out->first) == SR_OK;
 		return event_id_at(reply, 4, &out->last);
 	case 2:
 		out->outcome = SR_ENDED;
@@ -163,6 +164,7 @@ enum sr_err sr_recover_read(const struct sr_reply *reply, struct sr_recover_resu
 		out->state = known_state(out->end_type);
 		if (event_id_at(reply, 4, &out->last) != SR_OK)
 			out->last = SR_EVENT_ID_START; /* a foreign completion, not yet adopted */
+		out->first_known = event_id_at(reply, 5, &out->first) == SR_OK;
 		return SR_OK;
 	default: return SR_EREPLY;
 	}
@@ -203,6 +205,8 @@ enum sr_err sr_stale_read(const struct sr_reply *reply, struct sr_stale_result *
 	out->stale = sr_reply_int_at(reply, 2, -1);
 	out->ids = sr_reply_at(reply, 3);
 	out->due = sr_reply_at(reply, 4);
+	out->now_ms = sr_reply_int_at(reply, 0, 0);
+	out->next_due_ms = sr_reply_int_at(reply, 5, -1);
 	return out->active >= 0 && out->stale >= 0 && sr_reply_is_array(out->ids) && sr_reply_is_array(out->due) ? SR_OK : SR_EREPLY;
 }
 

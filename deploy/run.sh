@@ -51,6 +51,10 @@ catch_signals() {
 		trap "note_signal $name" "$name"
 	done
 }
+# A terminal that closes tells only its session's first process: with `ssh -t host make run` that is make, which keeps it.
+terminal=
+note_terminal() { for terminal in 0 1 2 ''; do [ -n "$terminal" ] && [ -t "$terminal" ] && break; done; }
+note_hangup() { [ -z "$terminal" ] || [ -t "$terminal" ] || note_signal HUP; }
 exit_if_signalled() { [ -z "$signal" ] || exit $((128 + $(kill -l "$signal"))); }
 
 # --- processes --------------------------------------------------------------------------------------------------------
@@ -339,7 +343,7 @@ inner_input() {
 	local ctl=("$BUILD/ssectl" --config "$SSE_DEMO_CONF") words
 	words=$(wc -l <"$dir/words.ndjson")
 	"${ctl[@]}" open demo --type words --lease &&
-		perl "$root/deploy/demo/words.pl" --pace="$INPUT_RATE" <"$dir/words.ndjson" | "${ctl[@]}" emit demo - &&
+		perl "$root/deploy/demo/words.pl" --pace="$INPUT_RATE" <"$dir/words.ndjson" | "${ctl[@]}" emit demo - >/dev/null &&
 		"${ctl[@]}" complete demo "{\"words\":$words}"
 }
 
@@ -385,6 +389,7 @@ print_ready() {
 main() {
 	local variable name status
 	catch_signals
+	note_terminal
 	for variable in ${!SSE_@}; do unset "$variable"; done # the programs would take options from there
 	PORT=${PORT:-8080} RUN_DIR=${RUN_DIR:-$root/run} INPUT=${INPUT:-} INPUT_RATE=${INPUT_RATE:-200} BUILD=${BUILD:-$root/build}
 	check_programs
@@ -420,6 +425,7 @@ main() {
 	fi
 
 	while :; do
+		note_hangup
 		exit_if_signalled
 		for name in "${names[@]}"; do
 			if alive "$name"; then continue; fi

@@ -30,18 +30,21 @@ local function before(a, b)
   return aseq < bseq
 end
 
--- The position from which reading begins, and the gap's reason.
+-- The position from which reading begins, and the gap's reason. What is gone for good is announced, and reading goes on with
+-- what there is: the log's head if it was trimmed, its end if it is lost.
 local function place(first, last)
   last = last or '0-0'
   if position == 'now' then return last, '' end
   if position == '' or position == '0-0' then
     local head = redis.call('XRANGE', k.events, '-', '+', 'COUNT', 1)[1]
     if not first or (head and head[1] == first) then return '0-0', '' end
-    return '0-0', head and 'trimmed' or 'lost'
+    if head then return '0-0', 'trimmed' end
+    return last, 'lost'
   end
   if position == last or #redis.call('XRANGE', k.events, position, position, 'COUNT', 1) > 0 then return position, '' end
   if before(last, position) then return last, 'rewound' end
-  return position, redis.call('EXISTS', k.events) == 1 and 'trimmed' or 'lost'
+  if redis.call('EXISTS', k.events) == 1 then return position, 'trimmed' end
+  return last, 'lost'
 end
 
 local function locate(first, last)
@@ -52,7 +55,7 @@ end
 
 local function ended(state, rec)
   local c = redis.call('HMGET', k.completion, 'terminalEventType', 'terminalEventData', 'eventId')
-  if not c[1] then return {3, state, rec and rec.last or '0-0'} end
+  if not c[3] then return {3, state, rec and rec.last or '0-0'} end
   local from, gap, following = locate(rec and rec.first, c[3])
   return {2, state, c[3], from, gap, following, c[1], c[2] or '{}'}
 end
@@ -68,7 +71,7 @@ if not rec then
   if mode == 'join' then return {-1} end
 elseif not allowed(rec.user, user, anonymous) then
   return {-3}
-elseif not ENDED[rec.state] and adopt(k, rec, ms, p) then
+elseif adopt(k, rec, ms, p) then
   rec = read_record(k)
 end
 if rec and ENDED[rec.state] then return ended(rec.state, rec) end

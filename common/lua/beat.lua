@@ -13,7 +13,7 @@ local ms = now_ms()
 
 local function beat(k, value)
   local rec = read_record(k)
-  if redis.call('EXISTS', k.completion) == 1 and not (rec and ENDED[rec.state]) and adopt(k, rec, ms, p) then
+  if redis.call('EXISTS', k.completion) == 1 and adopt(k, rec, ms, p) then
     return 2, redis.call('HGET', k.completion, 'eventId')
   end
   if not rec then

@@ -17,5 +17,5 @@ local first_id = repeated(k, pid, n)
 if first_id then return {0, first_id} end
 if ENDED[rec.state] then return {-2, rec.state, rec.last} end
 local id = finish(k, rec, kind, data, ms, p)
-remember(k, pid, n, id, 1)
+remember(k, pid, n, id, id, 1)
 return {1, id}

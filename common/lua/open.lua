@@ -14,7 +14,7 @@ local ms = now_ms()
 
 local rec = read_record(k)
 if rec and user ~= '' and rec.user ~= '' and rec.user ~= user then return {-3} end
-if not (rec and ENDED[rec.state]) and adopt(k, rec, ms, p) then rec = read_record(k) end
+if adopt(k, rec, ms, p) then rec = read_record(k) end
 if rec and ENDED[rec.state] then return {-2, rec.state} end
 if not rec and redis.call('EXISTS', k.completion) == 1 then return {-2, redis.call('HGET', k.completion, 'terminalEventType') or ''} end
 

@@ -15,13 +15,12 @@ local ms = now_ms()
 
 local rec, refusal = record_for_producer(k, user, create, ms, p)
 if not rec then return refusal end
-local first_id, count = repeated(k, pid, n)
+local first_id, last_id = repeated(k, pid, n)
 if first_id then
   local reply = {0}
-  if count == 1 then return {0, first_id} end
-  if count > 0 then
-    for _, entry in ipairs(redis.call('XRANGE', k.events, first_id, '+', 'COUNT', count)) do reply[#reply + 1] = entry[1] end
-  end
+  if first_id == '' then return reply end
+  if first_id == last_id then return {0, first_id} end
+  for _, entry in ipairs(redis.call('XRANGE', k.events, first_id, last_id)) do reply[#reply + 1] = entry[1] end
   return reply
 end
 if ENDED[rec.state] then return {-2, rec.state, rec.last} end
@@ -35,5 +34,5 @@ end
 if not rec.first then redis.call('HSET', k.stream, 'firstEventId', reply[2]) end
 redis.call('HSET', k.stream, 'lastEventId', prev)
 keep_alive(k, rec, ms, p)
-remember(k, pid, n, reply[2], #reply - 1)
+remember(k, pid, n, reply[2], prev, #reply - 1)
 return reply

@@ -7,7 +7,7 @@
 -- Returns {-9, ms proven}: Redis was not provably writable for the whole window, nothing was done
 --         {1, code, ...} for each stream: 1 marked orphaned   2 ended before, taken out of the indexes
 --         3 a foreign completion was adopted   4 orphaned past its grace: ended as failed
---         0 alive, or nothing due   -1 no record, taken out of the indexes
+--         0 alive, or nothing due   -1 no record (or something else under its keys), taken out of the indexes
 local proof, gap, stale, grace, channel_prefix = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local p = {log_events = ARGV[6], stream_ttl = tonumber(ARGV[7]), completion_ttl = tonumber(ARGV[8])}
 local ms = now_ms()
@@ -35,14 +35,18 @@ end
 
 local function judge(k)
   local rec = read_record(k)
-  if redis.call('EXISTS', k.completion) == 1 and not (rec and ENDED[rec.state]) and adopt(k, rec, ms, p) then return 3 end
+  if redis.call('EXISTS', k.completion) == 1 and adopt(k, rec, ms, p) then return 3 end
   if not rec or ENDED[rec.state] then
     out_of_indexes(k)
     return rec and 2 or -1
   end
   local beat = tonumber(redis.call('ZSCORE', k.active, k.id) or nil)
   if beat then
-    if beat > ms - stale then return 0 end
+    if beat > ms - stale then
+      -- Registered anew after its record had expired as an orphan: an old due date must not end it.
+      if rec.state == 'active' then redis.call('ZREM', k.orphaned, k.id) end
+      return 0
+    end
     if rec.state == 'orphaned' and rec.orphaned_at then
       redis.call('ZREM', k.active, k.id)
       return 0
@@ -60,10 +64,19 @@ local function judge(k)
   return 4
 end
 
+-- One stream whose key holds another type must not keep the others of its batch, and every later one, from being judged.
+local function judge_safely(k)
+  local ok, verdict = pcall(judge, k)
+  if ok then return verdict end
+  if not string.find(type(verdict) == 'table' and verdict.err or verdict, 'WRONGTYPE', 1, true) then error(verdict) end
+  out_of_indexes(k)
+  return -1
+end
+
 local reply = {1}
 for i = 1, (#KEYS - 3) / 4 do
   local at, id = 4 * i, ARGV[8 + i]
-  reply[i + 1] = judge({id = id, channel = channel_prefix .. id, active = KEYS[2], orphaned = KEYS[3], stream = KEYS[at],
+  reply[i + 1] = judge_safely({id = id, channel = channel_prefix .. id, active = KEYS[2], orphaned = KEYS[3], stream = KEYS[at],
     completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]})
 end
 return reply

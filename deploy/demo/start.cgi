@@ -30,10 +30,10 @@ tokens() {
 	done
 }
 produce() {
-	if tokens | "$SSE_DEMO_CTL" emit "$1" -; then
-		"$SSE_DEMO_CTL" complete "$1" '{"tokens":40}'
+	if tokens | "$SSE_DEMO_CTL" emit -- "$1" - >/dev/null; then
+		"$SSE_DEMO_CTL" complete -- "$1" '{"tokens":40}'
 	else
-		"$SSE_DEMO_CTL" fail "$1" '{"reason":"the producer could not publish"}'
+		"$SSE_DEMO_CTL" fail -- "$1" '{"reason":"the producer could not publish"}'
 	fi
 }
 if [ "${1:-}" = --produce ]; then
@@ -75,12 +75,15 @@ case ${HTTP_X_USER_ID:-} in
 *) set -- "$@" --user "$HTTP_X_USER_ID" ;;
 esac
 
-"$SSE_DEMO_CTL" open "$@" -- "$id" </dev/null >>"$SSE_DEMO_LOG" 2>&1
+# Opening an id that is in use would take its lease over: ask first. 66: there is no such stream.
+"$SSE_DEMO_CTL" recover -- "$id" </dev/null >/dev/null 2>&1
 case $? in
-0) ;;
-65) refuse '409 Conflict' 'this id is in use' ;;
-*) refuse '503 Service Unavailable' 'the stream could not be opened' 'Retry-After: 2' ;;
+66) ;;
+0) refuse '409 Conflict' 'this id is in use' ;;
+*) refuse '503 Service Unavailable' 'Redis does not answer' 'Retry-After: 2' ;;
 esac
+"$SSE_DEMO_CTL" open "$@" -- "$id" </dev/null >>"$SSE_DEMO_LOG" 2>&1 ||
+	refuse '503 Service Unavailable' 'the stream could not be opened' 'Retry-After: 2'
 
 # Nothing of the job may hold the CGI's output, or lighttpd would wait for its end.
 setsid /bin/sh "$0" --produce "$id" </dev/null >>"$SSE_DEMO_LOG" 2>&1 &

@@ -25,7 +25,7 @@ export class Responders {
 
   #child() {
     const log = openSync(this.log, 'a');
-    const child = Process.start('sse-fcgi', 'spawn-fcgi', ['-n', ...this.#command, '--', this.program, '--config', this.configFile],
+    const child = Process.start('sse-fcgi', 'spawn-fcgi', ['-n', ...this.#command, '--', this.program(), '--config', this.configFile],
       { stdio: ['ignore', log, log] });
     closeSync(log);
     return child;
@@ -35,7 +35,7 @@ export class Responders {
     const pids = join(this.dir, 'fcgi.pids');
     rmSync(pids, { force: true });
     // spawn-fcgi gives daemons /dev/null for stderr, so their log goes to a file.
-    const { code, stderr } = await run('spawn-fcgi', [...this.#command, '-F', this.count, '-P', pids, '--', this.program, '--config', this.configFile],
+    const { code, stderr } = await run('spawn-fcgi', [...this.#command, '-F', this.count, '-P', pids, '--', this.program(), '--config', this.configFile],
       { env: { SSE_LOG_TARGET: this.log }, stdin: 'ignore' });
     const found = (existsSync(pids) ? readFileSync(pids, 'latin1') : '').split('\n').filter(Boolean).map(Number);
     const daemons = found.map((pid, i) => Process.adopt(`sse-fcgi ${i}`, pid));

@@ -16,7 +16,11 @@ import { until } from './wait.mjs';
 
 const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const build = process.env.SR_BUILD ?? join(repo, 'build');
-export const program = (name) => join(build, name);
+export function program(name) {
+  const path = join(build, name);
+  assert.ok(existsSync(path), `${path} is missing: build first (make), or name the folder in SR_BUILD`);
+  return path;
+}
 
 /** Times compressed, so that a story of minutes takes seconds. A story that needs other ones says so. */
 export const FAST = {
@@ -29,7 +33,6 @@ export const DEFAULTS = { user_variable: 'HTTP_X_USER_ID' };
 
 export class World {
   constructor({ processes = 1, conf = {}, base = FAST, password, redisPassword = password } = {}) {
-    for (const name of ['sse-fcgi', 'sse-guardian', 'ssectl']) assert.ok(existsSync(program(name)), `${program(name)} is missing: build first`);
     this.dir = mkdtempSync(join(tmpdir(), 'sr-story-'));
     assert.ok(this.dir.length < 80, `a unix socket needs a short path, ${this.dir} is too long: set TMPDIR`);
     mkdirSync(join(this.dir, 'www'));
@@ -41,7 +44,7 @@ export class World {
     }
     this.settings = { redis_url: `unix://${this.server.socket}`, ...(password && { redis_password_file: join(this.dir, 'password') }), ...base };
     this.configure(conf);
-    this.responders = new Responders({ dir: this.dir, program: program('sse-fcgi'), configFile: this.configFile, count: processes });
+    this.responders = new Responders({ dir: this.dir, program: () => program('sse-fcgi'), configFile: this.configFile, count: processes });
     this.guardians = [];
     this.producers = [];
     this.clients = [];

@@ -5,7 +5,7 @@ local function record_for_producer(k, user, create, ms, p)
   local rec = read_record(k)
   if rec then
     if user ~= '' and rec.user ~= '' and rec.user ~= user then return nil, {-3} end
-    if not ENDED[rec.state] and adopt(k, rec, ms, p) then rec = read_record(k) end
+    if adopt(k, rec, ms, p) then rec = read_record(k) end
     return rec
   end
   if redis.call('EXISTS', k.completion) == 1 then
@@ -18,23 +18,23 @@ local function record_for_producer(k, user, create, ms, p)
   return register(k, 'generation', user, '{}', '', ms, p)
 end
 
--- What producer pid stored with number n: its first id and how many events, or nil if n is new. A number below the
--- last one is misuse (its ids are no longer known).
+-- What producer pid stored with number n: its first id and its last, or nil if n is new. A number below the last one is
+-- misuse: its ids, no longer known, are ''.
 local function repeated(k, pid, n)
   if pid == '' then return nil end
   local note = redis.call('HGET', k.stream, 'p:' .. pid)
   if not note then return nil end
-  local last, first_id, count = string.match(note, '^(%d+) (%S+) (%d+)$')
-  if tonumber(n) > tonumber(last) then return nil end
-  if tonumber(n) < tonumber(last) then return '', 0 end
-  return first_id, tonumber(count)
+  local last_n, first_id, last_id = string.match(note, '^(%d+) (%S+) %d+ (%S+)$')
+  if tonumber(n) > tonumber(last_n) then return nil end
+  if tonumber(n) < tonumber(last_n) then return '', '' end
+  return first_id, last_id
 end
 
--- Remember the number. At most 256 producers of a stream are remembered; then the older half is forgotten, by the age of
+-- Remember the number, as "n first-id count last-id". At most 256 producers of a stream are remembered; then the older half is forgotten, by the age of
 -- what they stored, so that a stream fed by one-shot programs does not grow for ever.
-local function remember(k, pid, n, first_id, count)
+local function remember(k, pid, n, first_id, last_id, count)
   if pid == '' then return end
-  redis.call('HSET', k.stream, 'p:' .. pid, n .. ' ' .. first_id .. ' ' .. count)
+  redis.call('HSET', k.stream, 'p:' .. pid, n .. ' ' .. first_id .. ' ' .. count .. ' ' .. last_id)
   if redis.call('HLEN', k.stream) <= 256 + 16 then return end
   local all = redis.call('HGETALL', k.stream)
   local notes = {}

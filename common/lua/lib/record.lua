@@ -5,9 +5,10 @@ local ENDED = {completed = true, failed = true, cancelled = true}
 
 -- The fields that decide, or nil. A hash without userId is no record: HSET on an expired key leaves such ghosts.
 local function read_record(k)
-  local f = redis.call('HMGET', k.stream, 'userId', 'state', 'lastEventId', 'firstEventId', 'producer', 'detachedAt', 'orphanedAt')
+  local f = redis.call('HMGET', k.stream, 'userId', 'state', 'lastEventId', 'firstEventId', 'producer', 'detachedAt', 'orphanedAt', 'endedAt')
   if not f[1] then return nil end
-  return {user = f[1], state = f[2] or 'active', last = f[3], first = f[4], producer = f[5], detached = f[6], orphaned_at = f[7]}
+  return {user = f[1], state = f[2] or 'active', last = f[3], first = f[4], producer = f[5], detached = f[6], orphaned_at = f[7],
+    ended_at = f[8]}
 end
 
 -- A stream without an owner ('') is for everybody where anonymous = allow, and for nobody else.
@@ -78,8 +79,10 @@ local function finish(k, rec, kind, data, ms, p)
 end
 
 -- A completion that another program stored has no event id. Give it its place in the log, so that every viewer gets it
--- as an event, and end the record. rec may be nil. Returns true if there was such a completion.
+-- as an event, and end the record. rec may be nil. Returns true if there was such a completion. A record that has an end with
+-- a date keeps it, the first end wins; one without a date was ended by such a program, which wrote the completion beside it.
 local function adopt(k, rec, ms, p)
+  if rec and ENDED[rec.state] and rec.ended_at then return false end
   local c = redis.call('HMGET', k.completion, 'terminalEventType', 'terminalEventData', 'eventId')
   if not c[1] or c[3] then return false end
   local kind = c[1]
@@ -89,7 +92,7 @@ local function adopt(k, rec, ms, p)
   if redis.call('PTTL', k.completion) < 0 then redis.call('PEXPIRE', k.completion, p.completion_ttl) end
   if rec then
     redis.call('HSET', k.completion, 'userId', rec.user)
-    close_record(k, rec, ENDED[kind] and kind or 'completed', id, ms, p)
+    close_record(k, rec, ENDED[kind] and kind or ENDED[rec.state] and rec.state or 'completed', id, ms, p)
   else
     redis.call('PEXPIRE', k.events, p.completion_ttl)
     out_of_indexes(k)

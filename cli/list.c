@@ -1,0 +1,201 @@
+/* list.c - all streams that Redis knows. First all ids, since SCAN may name one twice; then, in their order, the records. */
+#include "cli/command.h"
+
+#include "common/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SCAN_COUNT 1000
+#define NAMES_MAX ((size_t)1 << 30)
+#define ID_WIDTH_MAX 40
+
+enum { STREAM_ID, STATE, TYPE, USER, STARTED, HEARTBEAT, LAST_EVENT, FIELDS };
+static const char *const fields[FIELDS] = {"streamId", "state", "streamType", "userId", "startedAt", "lastHeartbeat", "lastEventId"};
+
+struct list {
+	struct sr_ctl *ctl;
+	struct sr_buf names;     /* ids, each ended by NUL */
+	const char **ids;        /* into names; sorted, each once */
+	size_t count;
+	int width;               /* of the id's column */
+	struct sr_json json;
+};
+
+/* ---- the ids ---- */
+
+/* Everything that begins with {prefix}stream: ; the prefix may hold what SCAN takes for a pattern. */
+static enum sr_err append_pattern(struct sr_buf *out, const char *stem)
+{
+	enum sr_err err = SR_OK;
+
+	for (; err == SR_OK && *stem; stem++) {
+		if (strchr("*?[]\\^-", *stem))
+			err = sr_buf_puts(out, "\\");
+		if (err == SR_OK)
+			err = sr_buf_append(out, stem, 1);
+	}
+	return err == SR_OK ? sr_buf_puts(out, "*") : err;
+}
+
+static int out_of_memory(const struct list *l)
+{
+	return sr_ctl_fail(l->ctl, SR_EX_LATER, NULL, "%s", sr_strerror(SR_ENOMEM));
+}
+
+static int take_keys(struct list *l, const struct sr_reply *keys, size_t stem_len)
+{
+	for (size_t i = 0; i < sr_reply_count(keys); i++) {
+		size_t len;
+		const char *key = sr_reply_text_at(keys, i, &len);
+
+		if (len <= stem_len || !sr_stream_id_valid(key + stem_len, len - stem_len))
+			continue;
+		if (sr_buf_append(&l->names, key + stem_len, len - stem_len + 1) != SR_OK) /* a reply ends with NUL */
+			return out_of_memory(l);
+		l->count++;
+		if ((int)(len - stem_len) > l->width)
+			l->width = (int)(len - stem_len);
+	}
+	return 0;
+}
+
+static int scan(struct list *l, const char *pattern, size_t stem_len)
+{
+	char cursor[24] = "0";
+	struct sr_call call;
+	struct sr_reply *reply;
+	int code;
+
+	do {
+		sr_call_init(&call, SR_SCRIPT_NONE);
+		sr_call_text(&call, "SCAN");
+		sr_call_text(&call, cursor);
+		sr_call_text(&call, "MATCH");
+		sr_call_text(&call, pattern);
+		sr_call_text(&call, "COUNT");
+		sr_call_int(&call, SCAN_COUNT);
+		code = sr_ctl_call(l->ctl, NULL, &call, &reply);
+		if (!code)
+			code = take_keys(l, sr_reply_at(reply, 1), stem_len);
+		snprintf(cursor, sizeof cursor, "%s", sr_reply_text_at(reply, 0, NULL));
+		sr_reply_free(reply);
+	} while (!code && strcmp(cursor, "0") != 0);
+	return code;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int sort_ids(struct list *l)
+{
+	size_t kept = 0;
+
+	l->ids = sr_malloc((l->count + 1) * sizeof *l->ids);
+	if (!l->ids)
+		return out_of_memory(l);
+	for (size_t i = 0, at = 0; i < l->count; i++, at += strlen(l->names.data + at) + 1)
+		l->ids[i] = l->names.data + at;
+	qsort(l->ids, l->count, sizeof *l->ids, by_text);
+	for (size_t i = 0; i < l->count; i++)
+		if (kept == 0 || strcmp(l->ids[kept - 1], l->ids[i]) != 0)
+			l->ids[kept++] = l->ids[i];
+	l->count = kept;
+	return 0;
+}
+
+static int find_ids(struct list *l)
+{
+	struct sr_buf stem, pattern;
+	int code;
+
+	sr_buf_init(&stem, 1024);
+	sr_buf_init(&pattern, 2048);
+	if (sr_key_append_stem(&stem, l->ctl->reg.prefix, SR_KEY_STREAM) != SR_OK || append_pattern(&pattern, sr_buf_text(&stem)) != SR_OK)
+		code = out_of_memory(l);
+	else
+		code = scan(l, sr_buf_text(&pattern), stem.len);
+	sr_buf_release(&stem);
+	sr_buf_release(&pattern);
+	return code ? code : sort_ids(l);
+}
+
+/* ---- the records ---- */
+
+static const char *or_dash(const char *text)
+{
+	return *text ? text : "-";
+}
+
+static enum sr_err print_record(struct list *l, const struct sr_reply *record)
+{
+	struct sr_out *o = &l->ctl->out;
+	const char *f[FIELDS];
+
+	for (int i = 0; i < FIELDS; i++)
+		f[i] = sr_reply_text_at(record, (size_t)i, NULL);
+	if (!o->json) {
+		sr_out_printf(o, "%-*s ", l->width, f[STREAM_ID]);
+		sr_out_state(o, or_dash(f[STATE]), 9);
+		sr_out_printf(o, " %-12s %-16s %-24s %s\n", or_dash(f[TYPE]), or_dash(f[USER]), or_dash(f[STARTED]), or_dash(f[HEARTBEAT]));
+		return SR_OK;
+	}
+	sr_json_open(&l->json, NULL, '{');
+	for (int i = 0; i < FIELDS; i++)
+		sr_json_text(&l->json, fields[i], i == LAST_EVENT && !*f[i] ? NULL : f[i]);
+	sr_json_close(&l->json, '}');
+	return sr_json_print(&l->json, o);
+}
+
+static int print_ids(struct list *l)
+{
+	const char *wanted = l->ctl->flag[SR_FLAG_STATE];
+	struct sr_call call;
+	struct sr_reply *reply;
+	int code = 0;
+
+	for (size_t i = 0; !code && i < l->count; i++) {
+		sr_ctl_plain(&call, l->ctl, "HMGET", SR_KEY_STREAM, l->ids[i]);
+		for (int f = 0; f < FIELDS; f++)
+			sr_call_text(&call, fields[f]);
+		code = sr_ctl_call(l->ctl, l->ids[i], &call, &reply);
+		/* It may have expired since, or be what a late write left of an expired one. */
+		if (!code && *sr_reply_text_at(reply, STREAM_ID, NULL) && (!wanted || strcmp(wanted, sr_reply_text_at(reply, STATE, NULL)) == 0) &&
+		    print_record(l, reply) != SR_OK)
+			code = out_of_memory(l);
+		sr_reply_free(reply);
+	}
+	return code;
+}
+
+int sr_command_list(struct sr_ctl *ctl, char **operands)
+{
+	static const char *const states[] = {"active", "orphaned", "completed", "failed", "cancelled"};
+	const char *wanted = ctl->flag[SR_FLAG_STATE];
+	struct list l = {.ctl = ctl, .width = 8};
+	size_t s = 0;
+	int code;
+
+	(void)operands;
+	while (wanted && s < 5 && strcmp(wanted, states[s]) != 0)
+		s++;
+	if (s == 5)
+		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--state: '%.60s' is not active, orphaned, completed, failed or cancelled", wanted);
+	code = sr_ctl_connect(ctl);
+	if (code)
+		return code;
+	sr_buf_init(&l.names, NAMES_MAX);
+	sr_json_begin(&l.json);
+	code = find_ids(&l);
+	if (l.width > ID_WIDTH_MAX)
+		l.width = ID_WIDTH_MAX;
+	if (!code && !ctl->out.json)
+		sr_out_printf(&ctl->out, "%-*s %-9s %-12s %-16s %-24s %s\n", l.width, "ID", "STATE", "TYPE", "USER", "STARTED", "LAST HEARTBEAT");
+	if (!code)
+		code = print_ids(&l);
+	free(l.ids);
+	sr_buf_release(&l.names);
+	sr_json_release(&l.json);
+	return code;
+}

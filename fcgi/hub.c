@@ -1,0 +1,509 @@
+/* hub.c - see hub.h. */
+#include "fcgi/hub.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/sse.h"
+#include "fcgi/channel.h"
+#include "fcgi/viewer.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS 100
+#define REPORT_MS 10000
+#define REPORT_TTL_MS 60000
+#define DRAIN_LIMIT_MS 5000
+
+/* --- the table ----------------------------------------------------------------------------------------------- */
+
+static size_t hash(const char *id, size_t len) /* FNV-1a */
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)id[i]) * 1099511628211u;
+	return (size_t)(h ^ h >> 32);
+}
+
+struct sr_channel *sr_hub_find(struct sr_hub *hub, const char *id, size_t len)
+{
+	struct sr_channel *ch = hub->table[hash(id, len) & (hub->buckets - 1)];
+
+	while (ch && (strlen(ch->id) != len || memcmp(ch->id, id, len) != 0))
+		ch = ch->next;
+	return ch;
+}
+
+static void insert(struct sr_hub *hub, struct sr_channel *ch)
+{
+	struct sr_channel **bucket = &hub->table[hash(ch->id, strlen(ch->id)) & (hub->buckets - 1)];
+
+	ch->next = *bucket;
+	*bucket = ch;
+}
+
+/* Twice the buckets. Without memory the chains grow longer, that is all. */
+static void grow(struct sr_hub *hub)
+{
+	struct sr_channel **old = hub->table, **table = sr_calloc(hub->buckets * 2, sizeof *table), *next;
+	size_t old_buckets = hub->buckets;
+
+	if (!table)
+		return;
+	hub->table = table;
+	hub->buckets *= 2;
+	for (size_t i = 0; i < old_buckets; i++)
+		for (struct sr_channel *ch = old[i]; ch; ch = next) {
+			next = ch->next;
+			insert(hub, ch);
+		}
+	free(old);
+}
+
+struct sr_channel *sr_hub_find_or_add(struct sr_hub *hub, const char *id)
+{
+	struct sr_channel *ch = sr_hub_find(hub, id, strlen(id));
+
+	if (ch)
+		return ch;
+	ch = sr_channel_new(hub, id);
+	if (!ch)
+		return NULL;
+	if (hub->channels >= hub->buckets)
+		grow(hub);
+	insert(hub, ch);
+	hub->channels++;
+	return ch;
+}
+
+void sr_hub_remove(struct sr_hub *hub, struct sr_channel *ch)
+{
+	struct sr_channel **at = &hub->table[hash(ch->id, strlen(ch->id)) & (hub->buckets - 1)];
+
+	while (*at != ch)
+		at = &(*at)->next;
+	*at = ch->next;
+	hub->channels--;
+}
+
+/* Call `visit` for each channel; it may free the one that it was given. */
+static void each_channel(struct sr_hub *hub, void (*visit)(struct sr_channel *))
+{
+	struct sr_channel *next;
+
+	for (size_t i = 0; i < hub->buckets; i++)
+		for (struct sr_channel *ch = hub->table[i]; ch; ch = next) {
+			next = ch->next;
+			visit(ch);
+		}
+}
+
+/* --- Redis --------------------------------------------------------------------------------------------------- */
+
+bool sr_hub_online(const struct sr_hub *hub)
+{
+	return sr_redis_ready(hub->commands) && sr_redis_ready(hub->pubsub);
+}
+
+const char *sr_hub_why(const struct sr_hub *hub)
+{
+	return sr_redis_ready(hub->commands) ? sr_redis_why(hub->pubsub) : sr_redis_why(hub->commands);
+}
+
+void sr_hub_complain(struct sr_hub *hub, const char *what, enum sr_err err, const struct sr_reply *reply)
+{
+	sr_mono_ms now = sr_clock_mono();
+
+	if (hub->complained_at && now - hub->complained_at < 60000)
+		return;
+	hub->complained_at = now;
+	sr_log(err == SR_EREFUSED ? SR_LOG_WARN : SR_LOG_ERROR, "redis refused a call", "call", what, "reason",
+	       reply && sr_reply_is_error(reply) ? sr_reply_text(reply, NULL) : sr_strerror(err), (char *)NULL);
+}
+
+void sr_hub_beat_all(struct sr_hub *hub)
+{
+	sr_mono_ms now = sr_clock_mono();
+
+	for (struct sr_due *d = hub->beats.next; d != &hub->beats; d = d->next)
+		d->at = now;
+}
+
+static void on_commands_ready(void *ctx)
+{
+	struct sr_hub *hub = ctx;
+
+	sr_hub_beat_all(hub);
+	if (sr_hub_online(hub))
+		each_channel(hub, sr_channel_step);
+}
+
+struct subscriptions {
+	const char *ids[SR_REDIS_SUBSCRIBE_BATCH];
+	struct sr_channel *channels[SR_REDIS_SUBSCRIBE_BATCH];
+	size_t count;
+};
+
+/* What cannot be sent is sent when its channel steps. */
+static void flush_subscriptions(struct sr_hub *hub, struct subscriptions *s)
+{
+	if (s->count && sr_redis_subscribe(hub->pubsub, hub->reg.prefix, s->ids, s->count) == SR_OK) {
+		hub->unacked += s->count;
+		for (size_t i = 0; i < s->count; i++)
+			s->channels[i]->subscribing = true;
+	}
+	s->count = 0;
+}
+
+static void resubscribe(struct sr_hub *hub)
+{
+	struct subscriptions s = {.count = 0};
+
+	for (size_t i = 0; i < hub->buckets; i++)
+		for (struct sr_channel *ch = hub->table[i]; ch; ch = ch->next) {
+			if (!ch->first)
+				continue;
+			s.channels[s.count] = ch;
+			s.ids[s.count++] = ch->id;
+			if (s.count == SR_REDIS_SUBSCRIBE_BATCH)
+				flush_subscriptions(hub, &s);
+		}
+	flush_subscriptions(hub, &s);
+}
+
+static void on_pubsub_ready(void *ctx)
+{
+	struct sr_hub *hub = ctx;
+
+	resubscribe(hub);
+	if (sr_hub_online(hub))
+		each_channel(hub, sr_channel_step);
+}
+
+static void on_pubsub_down(void *ctx, enum sr_err err, const char *why)
+{
+	struct sr_hub *hub = ctx;
+
+	(void)err;
+	(void)why;
+	hub->unacked = 0;
+	each_channel(hub, sr_channel_unsubscribed);
+	each_channel(hub, sr_channel_step);
+}
+
+static struct sr_channel *of_channel(struct sr_hub *hub, const char *name, size_t len)
+{
+	struct sr_buf stem;
+	struct sr_channel *ch = NULL;
+
+	sr_buf_init(&stem, 256);
+	if (sr_key_append_stem(&stem, hub->reg.prefix, SR_KEY_CHANNEL) == SR_OK && len > stem.len && memcmp(name, stem.data, stem.len) == 0)
+		ch = sr_hub_find(hub, name + stem.len, len - stem.len);
+	sr_buf_release(&stem);
+	return ch;
+}
+
+static void on_subscribed(void *ctx, const char *name, size_t len)
+{
+	struct sr_hub *hub = ctx;
+	struct sr_channel *ch = of_channel(hub, name, len);
+
+	if (ch)
+		sr_channel_subscribed(ch);
+	/* What was published while there was no subscription shows in the ids that the beats return. */
+	if (hub->unacked && --hub->unacked == 0)
+		sr_hub_beat_all(hub);
+}
+
+static void on_message(void *ctx, const char *name, size_t name_len, const char *payload, size_t len)
+{
+	struct sr_channel *ch = of_channel(ctx, name, name_len);
+
+	if (ch)
+		sr_channel_push(ch, payload, len);
+}
+
+/* --- beats --------------------------------------------------------------------------------------------------- */
+
+struct batch {
+	struct sr_hub *hub;
+	size_t count;
+	struct { struct sr_channel *channel; struct sr_event_id position; } item[SR_BATCH_MAX];
+};
+
+static void on_beat(void *ctx, enum sr_err err, const struct sr_reply *reply)
+{
+	struct batch *b = ctx;
+	struct sr_beat_result result;
+
+	if (err != SR_OK && reply)
+		sr_hub_complain(b->hub, "beat", err, reply);
+	for (size_t i = 0; i < b->count; i++) {
+		struct sr_channel *ch = b->item[i].channel;
+
+		ch->pins--;
+		if (err == SR_OK && sr_beat_read(reply, i, &result) == SR_OK)
+			sr_channel_beaten(ch, &result, b->item[i].position);
+		else
+			sr_channel_step(ch);
+	}
+	free(b);
+}
+
+static void send_batch(struct sr_hub *hub, const struct batch *b)
+{
+	struct sr_beat beats[SR_BATCH_MAX];
+	struct batch *kept = sr_malloc(sizeof *kept);
+	struct sr_call call;
+
+	if (!kept)
+		return; /* the next beat comes in beat_interval, a third of the threshold */
+	*kept = *b;
+	for (size_t i = 0; i < b->count; i++)
+		beats[i] = (struct sr_beat){.id = b->item[i].channel->id, .viewers = (int)b->item[i].channel->attached};
+	sr_beat_call(&call, &hub->reg, hub->node, beats, b->count);
+	if (sr_redis_send(hub->commands, &call, 0, on_beat, kept) == SR_OK)
+		for (size_t i = 0; i < b->count; i++)
+			kept->item[i].channel->pins++;
+	else
+		free(kept);
+	sr_call_release(&call);
+}
+
+static void beat_due(struct sr_hub *hub, sr_mono_ms now)
+{
+	struct batch b = {.hub = hub};
+	struct sr_due *d, *last = hub->beats.prev;
+	bool done = false;
+
+	while (!done && (d = sr_due_first(&hub->beats)) && d->at <= now) {
+		struct sr_channel *ch = SR_DUE_OWNER(d, struct sr_channel, beat);
+
+		done = d == last;
+		sr_due_add(&hub->beats, d, now + hub->conf->beat_interval);
+		if (!ch->attached) {
+			sr_channel_step(ch); /* may free it */
+			continue;
+		}
+		b.item[b.count].channel = ch;
+		b.item[b.count++].position = ch->position;
+		if (b.count == SR_BATCH_MAX) {
+			send_batch(hub, &b);
+			b.count = 0;
+		}
+	}
+	if (b.count)
+		send_batch(hub, &b);
+}
+
+static void on_reported(void *ctx, enum sr_err err, const struct sr_reply *reply)
+{
+	if (reply && err != SR_OK)
+		sr_hub_complain(ctx, "node", err, reply);
+}
+
+static void report(struct sr_hub *hub)
+{
+	struct sr_call call;
+	char text[10][24];
+	const struct { const char *name; uint64_t value; } numbers[] = {
+	    {"pid", (uint64_t)getpid()}, {"streams", hub->channels}, {"viewers", hub->viewers}, {"opened", hub->count.opened},
+	    {"resumed", hub->count.resumed}, {"delivered", hub->count.delivered}, {"gaps", hub->count.gaps}, {"slow", hub->count.slow},
+	    {"terminals", hub->count.terminals}, {"refused", hub->count.refused}};
+	const char *fields[2 * 10 + 7] = {"kind", "responder", "host", hub->host, "version", SR_VERSION};
+
+	for (size_t i = 0; i < 10; i++) {
+		snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)numbers[i].value);
+		fields[6 + 2 * i] = numbers[i].name;
+		fields[7 + 2 * i] = text[i];
+	}
+	sr_node_call(&call, &hub->reg, hub->node, REPORT_TTL_MS, fields);
+	if (sr_redis_send(hub->commands, &call, 0, on_reported, hub) == SR_OK)
+		hub->report_at = sr_clock_mono() + REPORT_MS;
+	sr_call_release(&call);
+}
+
+/* --- the tick ------------------------------------------------------------------------------------------------ */
+
+static void heartbeats_due(struct sr_hub *hub, sr_mono_ms now)
+{
+	struct sr_due *d;
+
+	while ((d = sr_due_first(&hub->heartbeats)) && d->at <= now)
+		sr_viewer_heartbeat(SR_DUE_OWNER(d, struct sr_viewer, due), now);
+	while ((d = sr_due_first(&hub->closing)) && d->at <= now) {
+		sr_due_remove(d);
+		sr_client_abort(&SR_DUE_OWNER(d, struct sr_viewer, due)->client);
+	}
+	while ((d = sr_due_first(&hub->closing_answers)) && d->at <= now) {
+		sr_due_remove(d);
+		sr_answering_expire(d);
+	}
+}
+
+static void check_waiting(struct sr_hub *hub, sr_mono_ms now)
+{
+	struct sr_due *last = hub->waiting.prev, *next;
+
+	for (struct sr_due *d = hub->waiting.next; d != &hub->waiting; d = next) {
+		next = d->next;
+		sr_viewer_check_wait(SR_DUE_OWNER(d, struct sr_viewer, wait), now);
+		if (d == last)
+			break; /* who was put at the end again waits for the next tick */
+	}
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct sr_hub *hub = w->data;
+	sr_mono_ms now = sr_clock_mono();
+
+	(void)revents;
+	heartbeats_due(hub, now);
+	check_waiting(hub, now);
+	if (sr_redis_ready(hub->commands)) {
+		beat_due(hub, now);
+		if (now >= hub->report_at)
+			report(hub);
+	}
+	if (hub->draining && ((hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0) || now >= hub->drain_until))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void retire(struct sr_channel *ch)
+{
+	const struct sr_conf *conf = ch->hub->conf;
+
+	for (struct sr_viewer *v = ch->first; v; v = v->next)
+		sr_viewer_retire(v, sr_random_between(conf->retry_min, conf->retry_max + conf->drain_window));
+}
+
+void sr_hub_drain(struct sr_hub *hub)
+{
+	if (hub->draining)
+		return;
+	sr_log(SR_LOG_INFO, "draining", "viewers", sr_log_num((long long)hub->viewers), (char *)NULL);
+	hub->draining = true;
+	hub->drain_until = sr_clock_mono() + DRAIN_LIMIT_MS;
+	each_channel(hub, retire);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf)
+{
+	hub->conf = conf;
+	hub->reg = sr_registry_of(conf);
+}
+
+static bool name_node(struct sr_hub *hub)
+{
+	char random[9];
+
+	if (gethostname(hub->host, sizeof hub->host) != 0)
+		memcpy(hub->host, "localhost", 10);
+	hub->host[sizeof hub->host - 1] = 0;
+	for (char *c = hub->host; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '_';
+	sr_random_name(random, 8);
+	return snprintf(hub->node, sizeof hub->node, "%s:%d:%s", hub->host, (int)getpid(), random) < (int)sizeof hub->node;
+}
+
+static bool connect_redis(struct sr_hub *hub, struct sr_buf *why)
+{
+	struct sr_redis_hooks commands = {.on_ready = on_commands_ready};
+	struct sr_redis_hooks pubsub = {.on_ready = on_pubsub_ready, .on_down = on_pubsub_down, .on_message = on_message, .on_subscribed = on_subscribed};
+	struct sr_redis_options options = {.url = hub->conf->redis_url, .password_file = hub->conf->redis_password_file, .name = "sse-fcgi",
+	                                   .load_scripts = true};
+
+	hub->commands = sr_redis_new(hub->loop, &options, &commands, hub, why);
+	options.pubsub = true;
+	options.load_scripts = false;
+	options.name = "sse-fcgi-pubsub";
+	hub->pubsub = hub->commands ? sr_redis_new(hub->loop, &options, &pubsub, hub, why) : NULL;
+	if (!hub->pubsub)
+		return false;
+	sr_redis_start(hub->commands);
+	sr_redis_start(hub->pubsub);
+	return true;
+}
+
+static bool frame_heartbeat(struct sr_hub *hub)
+{
+	struct sr_buf text;
+
+	sr_buf_init(&text, 64);
+	if (sr_sse_comment(&text, "heartbeat") == SR_OK)
+		hub->heartbeat = sr_frame_new(text.data, text.len);
+	sr_buf_release(&text);
+	return hub->heartbeat != NULL;
+}
+
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, struct sr_buf *why)
+{
+	struct sr_hub *hub = sr_calloc(1, sizeof *hub);
+
+	if (!hub)
+		return NULL;
+	hub->loop = loop;
+	sr_hub_configure(hub, conf);
+	hub->buckets = 256;
+	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);
+	sr_due_list_init(&hub->heartbeats);
+	sr_due_list_init(&hub->closing);
+	sr_due_list_init(&hub->closing_answers);
+	sr_due_list_init(&hub->waiting);
+	sr_due_list_init(&hub->readers);
+	sr_due_list_init(&hub->beats);
+	ev_timer_init(&hub->tick, on_tick, TICK_MS / 1000.0, TICK_MS / 1000.0);
+	hub->tick.data = hub;
+	ev_timer_start(loop, &hub->tick);
+	if (!hub->table || !name_node(hub) || !frame_heartbeat(hub) || !connect_redis(hub, why)) {
+		sr_hub_free(hub);
+		return NULL;
+	}
+	return hub;
+}
+
+static void cut_viewers(struct sr_channel *ch)
+{
+	for (struct sr_viewer *v = ch->first; v; v = v->next)
+		sr_client_abort(&v->client);
+}
+
+static void free_channel(struct sr_channel *ch)
+{
+	sr_hub_remove(ch->hub, ch);
+	sr_channel_free(ch);
+}
+
+/* Clients that did not read their end in the time that the drain had are cut. */
+static void cut_rest(struct sr_hub *hub)
+{
+	struct sr_due *d;
+
+	each_channel(hub, cut_viewers);
+	while ((d = sr_due_first(&hub->closing_answers))) {
+		sr_due_remove(d);
+		sr_answering_expire(d);
+	}
+	ev_run(hub->loop, EVRUN_NOWAIT);
+}
+
+void sr_hub_free(struct sr_hub *hub)
+{
+	if (!hub)
+		return;
+	ev_timer_stop(hub->loop, &hub->tick);
+	if (hub->table)
+		cut_rest(hub);
+	sr_redis_free(hub->commands);
+	sr_redis_free(hub->pubsub);
+	if (hub->table)
+		each_channel(hub, free_channel);
+	sr_frame_unref(hub->heartbeat);
+	free(hub->table);
+	free(hub);
+}

@@ -1,0 +1,88 @@
+/* hub.h - what one responder process holds: its channels, its two Redis connections, its timers. Everything runs on one loop.
+ *
+ *   request ──> viewer ──> channel ──> hub ──> Redis (commands, Pub/Sub)
+ *                  <── events ──  <── pushes, log, beats ──
+ *
+ * Two clocks never wait for each other: the heartbeat comment to each client, and the beat of each channel to the registry. */
+#ifndef SR_HUB_H
+#define SR_HUB_H
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/redis.h"
+#include "common/registry.h"
+#include "fcgi/due.h"
+#include "fcgi/frame.h"
+#include <ev.h>
+
+#define SR_READS_MAX 16   /* log pages on their way at once; other viewers wait for their turn */
+#define SR_PAGE_EVENTS 32 /* events of one page: SR_READS_MAX pages of the largest events are the most that is ever in memory */
+
+struct sr_channel;
+
+struct sr_counters { /* since the start; shown in sse:node:{name} */
+	uint64_t opened, resumed, delivered, gaps, slow, terminals, refused;
+};
+
+struct sr_hub {
+	struct ev_loop *loop;
+	const struct sr_conf *conf;      /* main's; may be another struct after a SIGHUP */
+	struct sr_registry reg;
+	struct sr_redis *commands, *pubsub;
+	char node[96];                   /* this process in Redis: host:pid:random */
+	char host[65];
+	struct sr_frame *heartbeat;      /* the comment, framed once */
+
+	struct sr_channel **table;       /* hash of stream ids, chained */
+	size_t buckets, channels;
+	size_t viewers;                  /* clients of streams, whatever their state */
+	size_t answering;                /* short responses that are being written */
+	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) */
+	size_t unacked;                  /* subscriptions on their way */
+
+	struct sr_due heartbeats;        /* opened viewers, by their next comment */
+	struct sr_due closing;           /* viewers whose end is being written */
+	struct sr_due closing_answers;
+	struct sr_due waiting;           /* viewers that are not attached */
+	struct sr_due readers;           /* viewers that wait for their turn to read a page */
+	struct sr_due beats;             /* channels, by their next beat */
+	unsigned reads;                  /* log pages on their way */
+	sr_mono_ms report_at;            /* next node report */
+	sr_mono_ms complained_at;        /* Redis's refusals are logged once a minute */
+
+	ev_timer tick;
+	struct sr_counters count;
+	sr_mono_ms drain_until;
+	bool draining;
+};
+
+/* NULL with a sentence in `why`. conf is borrowed. Starts to connect. */
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, struct sr_buf *why);
+/* After the loop has ended. */
+void sr_hub_free(struct sr_hub *hub);
+/* SIGHUP: from now on this configuration. What is armed already keeps its old time. */
+void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf);
+
+/* Both connections are up. */
+bool sr_hub_online(const struct sr_hub *hub);
+/* Why it is not. */
+const char *sr_hub_why(const struct sr_hub *hub);
+
+struct sr_channel *sr_hub_find(struct sr_hub *hub, const char *id, size_t len);
+/* NULL: out of memory. */
+struct sr_channel *sr_hub_find_or_add(struct sr_hub *hub, const char *id);
+/* Called by a channel that is about to free itself. */
+void sr_hub_remove(struct sr_hub *hub, struct sr_channel *ch);
+
+/* All channels beat at the next tick: after a reconnect, before anything else. */
+void sr_hub_beat_all(struct sr_hub *hub);
+
+/* Redis answered an error where none is expected: say so, once a minute. */
+void sr_hub_complain(struct sr_hub *hub, const char *what, enum sr_err err, const struct sr_reply *reply);
+
+/* End every stream with a spread retry:, detach all viewers, then break the loop; at the latest after a few seconds. */
+void sr_hub_drain(struct sr_hub *hub);
+
+/* answer.c's: the peer of a short response did not read it in time. */
+void sr_answering_expire(struct sr_due *due);
+
+#endif

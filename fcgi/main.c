@@ -1,0 +1,202 @@
+/* main.c - sse-fcgi: options, socket, signals, the loop. Owns everything that is global. */
+#include "common/conf.h"
+#include "common/log.h"
+#include "fcgi/hub.h"
+#include "fcgi/intake.h"
+#include "fcgi/route.h"
+#include <errno.h>
+#include <ev.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct sr_usage usage = {
+    .program = "sse-fcgi",
+    .synopsis = "[options]",
+    .summary = "Serve event streams over FastCGI. The listening socket is file descriptor 0, as spawn-fcgi, multiwatch and systemd hand it over.",
+    .examples = "  spawn-fcgi -s /run/sse/fcgi.sock -M 0660 -U www-data -F 2 -P /run/sse/pids -- /usr/bin/sse-fcgi\n"
+                "  spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/bin/sse-fcgi --log-level=debug\n"
+                "  sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
+};
+
+struct responder {
+	struct ev_loop *loop;
+	struct sr_conf conf;
+	struct sr_hub *hub;
+	struct sr_intake *intake;
+	int argc;
+	char **argv;
+	ev_signal term, intr, usr1, hup;
+};
+
+static void on_request(void *ctx, struct sr_request *request)
+{
+	struct responder *r = ctx;
+
+	sr_route(r->hub, request);
+}
+
+static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct responder *r = w->data;
+
+	(void)loop;
+	(void)revents;
+	sr_intake_stop(r->intake);
+	sr_hub_drain(r->hub);
+}
+
+/* What the running connections and threads were made with. */
+static const char *fixed_option_changed(const struct sr_conf *a, const struct sr_conf *b)
+{
+	if (strcmp(a->redis_url, b->redis_url) != 0)
+		return "redis_url";
+	if (strcmp(a->redis_password_file, b->redis_password_file) != 0)
+		return "redis_password_file";
+	if (strcmp(a->key_prefix, b->key_prefix) != 0)
+		return "key_prefix";
+	if (a->intake_threads != b->intake_threads)
+		return "intake_threads";
+	return NULL;
+}
+
+static void adopt_conf(struct responder *r, struct sr_conf *fresh)
+{
+	struct sr_conf old = r->conf;
+
+	if (sr_intake_configure(r->intake, fresh->receive_timeout, fresh->user_variable) != SR_OK ||
+	    sr_log_open(usage.program, fresh->log_target, (enum sr_log_level)fresh->log_level) != SR_OK) {
+		sr_log(SR_LOG_ERROR, "configuration kept", "reason", strerror(errno), (char *)NULL);
+		sr_conf_release(fresh);
+		return;
+	}
+	r->conf = *fresh;
+	sr_hub_configure(r->hub, &r->conf);
+	sr_conf_release(&old);
+	sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
+}
+
+static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct responder *r = w->data;
+	struct sr_conf fresh;
+	struct sr_buf why;
+	const char *fixed;
+
+	(void)loop;
+	(void)revents;
+	sr_buf_init(&why, 4096);
+	if (sr_conf_reload(&fresh, &usage, r->argc, r->argv, &why) != SR_OK) {
+		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", sr_buf_text(&why), (char *)NULL);
+	} else if ((fixed = fixed_option_changed(&r->conf, &fresh)) != NULL) {
+		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", "this option needs a restart", "option", fixed, (char *)NULL);
+		sr_conf_release(&fresh);
+	} else {
+		adopt_conf(r, &fresh);
+	}
+	sr_buf_release(&why);
+}
+
+static void watch_signal(struct responder *r, ev_signal *w, void (*cb)(struct ev_loop *, ev_signal *, int), int number)
+{
+	ev_signal_init(w, cb, number);
+	w->data = r;
+	ev_signal_start(r->loop, w);
+}
+
+static bool is_listening(int fd)
+{
+	int value = 0;
+	socklen_t len = sizeof value;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
+}
+
+/* A stream takes one descriptor. Say so at the start if there are too few, not when the last one is gone. */
+static void raise_descriptors(const struct sr_conf *conf)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t)conf->max_streams + 64;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < wanted)
+		sr_log(SR_LOG_WARN, "fewer open files than max_streams needs", "limit", sr_log_num((long long)limit.rlim_cur), "wanted",
+		       sr_log_num((long long)wanted), "raise", "LimitNOFILE or ulimit -n", (char *)NULL);
+}
+
+static int start(struct responder *r)
+{
+	struct sr_intake_options intake = {.listen_fd = 0, .threads = (int)r->conf.intake_threads, .receive_timeout = r->conf.receive_timeout,
+	                                   .user_variable = r->conf.user_variable};
+	struct sr_buf why;
+
+	sr_buf_init(&why, 4096);
+	r->hub = sr_hub_new(r->loop, &r->conf, &why);
+	if (!r->hub) {
+		sr_log(SR_LOG_ERROR, "cannot start", "reason", why.len ? why.data : "out of memory", (char *)NULL);
+		fprintf(stderr, "sse-fcgi: %s\n", why.len ? why.data : "out of memory");
+		sr_buf_release(&why);
+		return SR_EX_CONFIG;
+	}
+	sr_buf_release(&why);
+	r->intake = sr_intake_start(r->loop, &intake, on_request, r);
+	if (!r->intake) {
+		sr_log(SR_LOG_ERROR, "cannot start the intake", "reason", strerror(errno), (char *)NULL);
+		return SR_EX_IO;
+	}
+	watch_signal(r, &r->term, on_stop, SIGTERM);
+	watch_signal(r, &r->intr, on_stop, SIGINT);
+	watch_signal(r, &r->usr1, on_stop, SIGUSR1); /* multiwatch's way to say stop */
+	watch_signal(r, &r->hup, on_hup, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	return SR_EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct responder r = {.argc = argc, .argv = argv};
+	char **operands;
+	int code = SR_EX_OK;
+
+	switch (sr_conf_start(&r.conf, &usage, argc, argv, &operands, &code)) {
+	case SR_CONF_STOP: return SR_EX_OK;
+	case SR_CONF_REFUSE: return code;
+	case SR_CONF_RUN: break;
+	}
+	if (operands[0] || !is_listening(0)) {
+		fprintf(stderr, "sse-fcgi: %s\nTry: spawn-fcgi -n -s /tmp/sse.sock -- %s\n",
+		        operands[0] ? "takes no operands" : "file descriptor 0 is no listening socket", argv[0]);
+		sr_conf_release(&r.conf);
+		return SR_EX_USAGE;
+	}
+	if (sr_log_open(usage.program, r.conf.log_target, (enum sr_log_level)r.conf.log_level) != SR_OK) {
+		fprintf(stderr, "sse-fcgi: cannot open log_target %s: %s\n", r.conf.log_target, strerror(errno));
+		sr_conf_release(&r.conf);
+		return SR_EX_CONFIG;
+	}
+	mallopt(M_ARENA_MAX, 1); /* the threads allocate little and briefly; one arena keeps the process small */
+	raise_descriptors(&r.conf);
+	r.loop = ev_default_loop(EVFLAG_AUTO);
+	code = start(&r);
+	if (code == SR_EX_OK) {
+		sr_log(SR_LOG_INFO, "serving", "mount", r.conf.mount, "redis", r.conf.redis_url, "node", r.hub->node, (char *)NULL);
+		ev_run(r.loop, 0);
+		sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
+	}
+	sr_intake_free(r.intake);
+	sr_hub_free(r.hub);
+	ev_loop_destroy(r.loop);
+	sr_log_close();
+	sr_conf_release(&r.conf);
+	return code;
+}
