@@ -50,13 +50,81 @@ $(BUILD)/sse-guardian: $(GUARDIAN:%=$(BUILD)/guardian/%.o) $(BUILD)/libcommon.a
 $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
-# Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of fcgi/.
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/guardian/pace.o \
-                $(BUILD)/libcommon.a
+# Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/ndjson.o
+SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lcriterion $(SR_LIBS)
 .PHONY: units
 units: $(UNIT:%=$(BUILD)/unit/%) ## build the Criterion programs
+.SECONDARY: $(UNIT:%=$(BUILD)/tests/unit/%.o) $(SUPPORT)
+
+# --- run ---------------------------------------------------------------------------------------------------------
+
+PORT    ?= 8080
+RUN_DIR ?= run
+INPUT   ?=
+export PORT RUN_DIR INPUT BUILD
+
+.PHONY: run
+run: ## install what is missing, build, and run everything on 127.0.0.1:PORT (PORT, RUN_DIR, INPUT=file)
+	@sh deploy/install-deps.sh build run
+	@$(MAKE) --no-print-directory all
+	@exec deploy/run.sh
+
+# --- test --------------------------------------------------------------------------------------------------------
+
+.PHONY: deps-test test check check-units check-stories
+deps-test:
+	@sh deploy/install-deps.sh build run test
+
+test: deps-test ## install what is missing, build, and run every test
+	@$(MAKE) --no-print-directory all units
+	@$(MAKE) --no-print-directory check-units check-stories
+
+check-units: all units ## only the Criterion programs
+	sh tests/run-units.sh $(UNIT:%=$(BUILD)/unit/%)
+
+check-stories: all tests/node_modules/.stamp ## only the stories (STORY=tests/stories/main.test.mjs for one)
+	SR_BUILD=$(abspath $(BUILD)) sh tests/run-stories.sh $(STORY)
+
+tests/node_modules/.stamp: tests/package-lock.json
+	cd tests && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: check-asan check-tsan check-valgrind
+check-asan: deps-test ## every test under AddressSanitizer, LeakSanitizer and UBSan; a report fails the run
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' WERROR=1 all units
+	sh tests/with-sanitizer.sh build/asan/reports $(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' WERROR=1 \
+	  SR_SCALE=10 check-units check-stories
+
+check-tsan: deps-test ## the hand-over from the intake threads to the loop, under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 all
+	sh tests/with-sanitizer.sh build/tsan/reports $(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 \
+	  SR_SCALE=10 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
+
+check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leaks and open descriptors
+	@sh deploy/install-deps.sh lint
+	@$(MAKE) --no-print-directory units
+	sh tests/run-valgrind.sh $(UNIT:%=$(BUILD)/unit/%)
+
+# --- lint --------------------------------------------------------------------------------------------------------
+
+SOURCES = $(wildcard common/*.c fcgi/*.c guardian/*.c cli/*.c)
+HEADERS = $(wildcard common/*.h fcgi/*.h guardian/*.h cli/*.h)
+
+.PHONY: lint
+lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n
+	@sh deploy/install-deps.sh build test lint
+	@sh tests/lint/includes.sh
+	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
+	@$(MAKE) --no-print-directory BUILD=build/lint-gcc CC=gcc WERROR=1 all units
+	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
+	@sh tests/lint/scripts.sh $(SCRIPTS)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
+	clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc
 
 .PHONY: clean
 clean: ## remove what was built

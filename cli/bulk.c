@@ -2,8 +2,9 @@
  *
  *   stdin ──> ndjson ──> batch ──full, or no more input at once──> one script call ──> ids to stdout
  *
- * Each event has a number, and a batch is sent under the number of its first one: what Redis keeps of a producer, "n first-id
- * count" in the stream's record (common/lua/lib/producer.lua), then says where to go on when the same input is given again. */
+ * Each event has a number, and a batch is sent under the number of its last one: the n that Redis keeps of a producer, "n
+ * first-id last-id" in the stream's record (common/lua/lib/producer.lua), then says how much of the input is stored, when the
+ * same is given again. */
 #include "cli/produce.h"
 
 #include "cli/interrupt.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,9 +27,9 @@ struct bulk {
 	uint64_t next;     /* number of the next event to be read */
 	uint64_t known;    /* events up to this number are stored already */
 	uint64_t stored;   /* by this run */
-	struct sr_call call;
-	size_t count;      /* events of the batch in `call`; 0: `call` is released */
-	size_t bytes;      /* of their data */
+	struct sr_buf batch;             /* type, data, type, data ... of the events read and not yet sent */
+	struct { size_t type, data; } len[SR_BATCH_MAX];
+	size_t count;                    /* of them */
 };
 
 /* "; 7 events stored" */
@@ -66,7 +68,9 @@ static int read_answer(struct bulk *b, const struct sr_reply *reply, size_t coun
 	if (code)
 		return code;
 	if (result.count == 0)
-		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id, "somebody else publishes as producer %s%s", b->p.name, tally(b).text);
+		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id,
+		                   "Redis no longer says what producer %s stored as number %" PRIu64 ": does another program use that name?%s", b->p.name,
+		                   b->p.publish.n, tally(b).text);
 	b->stored += count;
 	return print_ids(b, reply, &result, count);
 }
@@ -79,12 +83,11 @@ static void advise(const struct bulk *b)
 	            b->stored == 1 ? "" : "s", b->p.name, b->first);
 }
 
-static int send_call(struct bulk *b, size_t count)
+static int send_call(struct bulk *b, struct sr_call *call, size_t count)
 {
 	struct sr_reply *reply;
-	int code = sr_ctl_call(b->ctl, b->p.publish.id, &b->call, &reply);
+	int code = sr_ctl_call(b->ctl, b->p.publish.id, call, &reply);
 
-	b->count = b->bytes = 0;
 	if (code)
 		advise(b);
 	else
@@ -93,15 +96,44 @@ static int send_call(struct bulk *b, size_t count)
 	return code;
 }
 
+/* Send what was read. */
 static int send_batch(struct bulk *b)
 {
-	return b->count ? send_call(b, b->count) : 0;
+	const char *at = sr_buf_text(&b->batch);
+	char type[SR_EVENT_TYPE_MAX + 1];
+	struct sr_call call;
+	int code;
+
+	if (b->count == 0)
+		return 0;
+	sr_publish_call(&call, &b->ctl->reg, &b->p.publish);
+	for (size_t i = 0; i < b->count; at += b->len[i].type + b->len[i].data, i++) {
+		memcpy(type, at, b->len[i].type);
+		type[b->len[i].type] = '\0';
+		sr_publish_add(&call, type, at + b->len[i].type, b->len[i].data);
+	}
+	code = send_call(b, &call, b->count);
+	sr_buf_reset(&b->batch);
+	b->count = 0;
+	return code;
 }
 
 static int send_end(struct bulk *b)
 {
-	sr_end_call(&b->call, &b->ctl->reg, &b->p.publish, b->in.type.data, b->in.data.data, b->in.data.len);
-	return send_call(b, 1);
+	struct sr_call call;
+
+	sr_end_call(&call, &b->ctl->reg, &b->p.publish, b->in.type.data, b->in.data.data, b->in.data.len);
+	return send_call(b, &call, 1);
+}
+
+static int add_to_batch(struct bulk *b)
+{
+	if (sr_buf_append(&b->batch, b->in.type.data, b->in.type.len) != SR_OK || sr_buf_append(&b->batch, b->in.data.data, b->in.data.len) != SR_OK)
+		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
+	b->len[b->count].type = b->in.type.len;
+	b->len[b->count].data = b->in.data.len;
+	b->count++;
+	return 0;
 }
 
 static int take_event(struct bulk *b)
@@ -111,20 +143,15 @@ static int take_event(struct bulk *b)
 
 	if (number <= b->known)
 		return 0;
-	if (b->in.terminal || b->bytes + b->in.data.len > BATCH_BYTES)
+	if (b->in.terminal || b->batch.len + b->in.data.len > BATCH_BYTES)
 		code = send_batch(b);
 	if (code)
 		return code;
-	if (b->count == 0)
-		b->p.publish.n = number;
+	b->p.publish.n = number;
 	if (b->in.terminal)
 		return send_end(b);
-	if (b->count == 0)
-		sr_publish_call(&b->call, &b->ctl->reg, &b->p.publish);
-	sr_publish_add(&b->call, b->in.type.data, b->in.data.data, b->in.data.len);
-	b->count++;
-	b->bytes += b->in.data.len;
-	return b->count == SR_BATCH_MAX ? send_batch(b) : 0;
+	code = add_to_batch(b);
+	return !code && b->count == SR_BATCH_MAX ? send_batch(b) : code;
 }
 
 /* ---- input ---- */
@@ -208,7 +235,6 @@ static int find_known(struct bulk *b)
 {
 	struct sr_call call;
 	struct sr_reply *reply;
-	uint64_t n, count;
 	char field[2 + SR_PRODUCER_SIZE];
 	int code;
 
@@ -218,10 +244,10 @@ static int find_known(struct bulk *b)
 	sr_ctl_plain(&call, b->ctl, "HGET", SR_KEY_STREAM, b->p.publish.id);
 	sr_call_text(&call, field);
 	code = sr_ctl_call(b->ctl, b->p.publish.id, &call, &reply);
-	if (!code && sscanf(sr_reply_text(reply, NULL), "%" SCNu64 " %*s %" SCNu64, &n, &count) == 2 && n + count > b->first) {
-		b->known = n + count - 1;
+	if (!code)
+		b->known = strtoull(sr_reply_text(reply, NULL), NULL, 10);
+	if (b->known >= b->first)
 		sr_ctl_note(b->ctl, b->p.publish.id, "producer %s has stored the first %" PRIu64 " events already", b->p.name, b->known - b->first + 1);
-	}
 	sr_reply_free(reply);
 	return code;
 }
@@ -235,13 +261,13 @@ int sr_bulk(struct sr_ctl *ctl, const char *id)
 		return code;
 	b.first = b.next = b.p.publish.n;
 	sr_ndjson_init(&b.in, (size_t)ctl->conf.event_bytes);
+	sr_buf_init(&b.batch, BATCH_BYTES + (size_t)ctl->conf.event_bytes + SR_BATCH_MAX * SR_EVENT_TYPE_MAX);
 	sr_json_begin(&b.json);
 	sr_interrupt_note();
 	code = find_known(&b);
 	if (!code)
 		code = pump(&b);
-	if (b.count)
-		sr_call_release(&b.call);
+	sr_buf_release(&b.batch);
 	sr_json_release(&b.json);
 	sr_ndjson_release(&b.in);
 	return code;

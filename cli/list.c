@@ -10,7 +10,7 @@
 #define ID_WIDTH_MAX 40
 
 enum { STREAM_ID, STATE, TYPE, USER, STARTED, HEARTBEAT, LAST_EVENT, FIELDS };
-static const char *const fields[FIELDS] = {"streamId", "state", "streamType", "userId", "startedAt", "lastHeartbeat", "lastEventId"};
+static const char *const fields[FIELDS + 1] = {"streamId", "state", "streamType", "userId", "startedAt", "lastHeartbeat", "lastEventId"};
 
 struct list {
 	struct sr_ctl *ctl;
@@ -148,24 +148,35 @@ static enum sr_err print_record(struct list *l, const struct sr_reply *record)
 	return sr_json_print(&l->json, o);
 }
 
-static int print_ids(struct list *l)
+/* It may have expired since it was found, or be what a late write left of an expired one. */
+static bool is_wanted(const struct list *l, const struct sr_reply *record)
 {
-	const char *wanted = l->ctl->flag[SR_FLAG_STATE];
+	const char *state = l->ctl->flag[SR_FLAG_STATE];
+
+	return *sr_reply_text_at(record, STREAM_ID, NULL) && (!state || strcmp(state, sr_reply_text_at(record, STATE, NULL)) == 0);
+}
+
+static int print_batch(struct list *l, size_t from, size_t count)
+{
 	struct sr_call call;
 	struct sr_reply *reply;
+	int code;
+
+	sr_records_call(&call, &l->ctl->reg, l->ids + from, count, fields);
+	code = sr_ctl_call(l->ctl, NULL, &call, &reply);
+	for (size_t i = 0; !code && i < sr_reply_count(reply); i++)
+		if (is_wanted(l, sr_reply_at(reply, i)) && print_record(l, sr_reply_at(reply, i)) != SR_OK)
+			code = out_of_memory(l);
+	sr_reply_free(reply);
+	return code;
+}
+
+static int print_ids(struct list *l)
+{
 	int code = 0;
 
-	for (size_t i = 0; !code && i < l->count; i++) {
-		sr_ctl_plain(&call, l->ctl, "HMGET", SR_KEY_STREAM, l->ids[i]);
-		for (int f = 0; f < FIELDS; f++)
-			sr_call_text(&call, fields[f]);
-		code = sr_ctl_call(l->ctl, l->ids[i], &call, &reply);
-		/* It may have expired since, or be what a late write left of an expired one. */
-		if (!code && *sr_reply_text_at(reply, STREAM_ID, NULL) && (!wanted || strcmp(wanted, sr_reply_text_at(reply, STATE, NULL)) == 0) &&
-		    print_record(l, reply) != SR_OK)
-			code = out_of_memory(l);
-		sr_reply_free(reply);
-	}
+	for (size_t i = 0; !code && i < l->count; i += SR_BATCH_MAX)
+		code = print_batch(l, i, l->count - i < SR_BATCH_MAX ? l->count - i : SR_BATCH_MAX);
 	return code;
 }
 

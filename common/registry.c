@@ -236,3 +236,11 @@ void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const cha
 	sr_call_int(call, ttl_ms);
 	fields_args(call, fields);
 }
+
+void sr_records_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields)
+{
+	sr_call_init(call, SR_SCRIPT_RECORDS);
+	for (size_t i = 0; i < count; i++)
+		sr_call_key(call, reg->prefix, SR_KEY_STREAM, ids[i]);
+	fields_args(call, fields);
+}

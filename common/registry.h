@@ -161,4 +161,10 @@ void sr_heal_call(struct sr_call *call, const struct sr_registry *reg, const cha
 /* A process says that it is alive; fields is a NULL-ended list of name, value. */
 void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const char *name, int64_t ttl_ms, const char *const *fields);
 
+/* --- the operator's side ------------------------------------------------------------------------------------- */
+
+/* Read the fields (a NULL-ended list of names) of up to SR_BATCH_MAX records at once. The reply has one array a record, its
+ * values in the fields' order: "" by sr_reply_text_at() for one that it does not have, none at all for what is no record. */
+void sr_records_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields);
+
 #endif

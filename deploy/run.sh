@@ -273,7 +273,7 @@ write_conf() {
 		mimetype.assign = ( ".html" => "text/html; charset=utf-8", ".json" => "application/json" )
 		# x-user-id is the user here; X_User_Id would become the same variable, and must not be a second way.
 		setenv.set-request-header = ( "X_User_Id" => "" )
-		setenv.add-response-header = ( "X-Content-Type-Options" => "nosniff" )
+		setenv.set-response-header = ( "X-Content-Type-Options" => "nosniff" )
 		\$HTTP["url"] =~ "^/api/stream(/|\$)" {
 		    server.stream-response-body = 2
 		    fastcgi.server = ( "/api/stream" => ((

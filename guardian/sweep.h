@@ -4,7 +4,7 @@
  *    ^                                                                        │
  *    └───── [slow: pause] <── page done <── judge: sweep.lua, the due ones <──┘
  *
- * A page is what stale.lua names at once: at most SR_BATCH_MAX ids of each kind. Only sweep.lua decides; a beat that comes in
+ * A page is what stale.lua names at once: at most one batch of each kind. Only sweep.lua decides; a beat that comes in
  * between wins. */
 #ifndef SR_SWEEP_H
 #define SR_SWEEP_H
