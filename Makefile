@@ -21,7 +21,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse conf conf_table conf
            conf_help keys call script reply address redis registry registry_read session
 FCGI     = main intake inspect record request client frame viewer channel hub answer route recover health
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce ndjson bulk watch list show
+CLI      = main command ctl output interrupt produce ndjson bulk watch list show recover status
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

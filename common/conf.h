@@ -107,6 +107,7 @@ SR_MUST_CHECK enum sr_conf_action sr_conf_start(struct sr_conf *conf, const stru
 
 /**
  * Read the same command line again (argv as sr_conf_start left it) for SIGHUP.
+ * conf     a filled or an all-zero struct; what it held is released on SR_OK
  * Returns  SR_OK and *conf new; SR_EINVAL, SR_EIO or SR_ENOMEM with the sentence in `why`, and *conf untouched.
  */
 SR_MUST_CHECK enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why);

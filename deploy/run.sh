@@ -34,15 +34,16 @@ die() { printf 'run: %s\n' "$*" >&2; exit 1; }
 
 now_ms() { printf '%s' "$((${EPOCHREALTIME/./} / 1000))"; }
 
-# --- signals are only noted; the loops below look at them -------------------------------------------------------------
+# --- signals are only noted; the loops look at them -------------------------------------------------------------
 signal=
 first_signal_ms=
 hurry=
 note_signal() {
+	local now=$((${EPOCHREALTIME/./} / 1000))
 	signal=$1
-	first_signal_ms=${first_signal_ms:-$(now_ms)}
+	first_signal_ms=${first_signal_ms:-$now}
 	# Both make and the terminal or the group may pass on one and the same stop; a person is slower.
-	[ $(($(now_ms) - first_signal_ms)) -lt 500 ] || hurry=yes
+	if [ $((now - first_signal_ms)) -ge 500 ]; then hurry=yes; fi
 }
 catch_signals() {
 	local name
@@ -51,6 +52,14 @@ catch_signals() {
 		trap "note_signal $name" "$name"
 	done
 }
+# pause SECONDS: without a process, and without `wait`, in which bash can hang for ever when two signals come at once.
+open_pause() {
+	rm -f "$dir/pause"
+	mkfifo "$dir/pause" && exec 8<>"$dir/pause" || exit 1
+	rm -f "$dir/pause"
+}
+pause() { read -r -t "$1" -u 8; }
+
 # A terminal that closes tells only its session's first process: with `ssh -t host make run` that is make, which keeps it.
 terminal=
 note_terminal() { for terminal in 0 1 2 ''; do [ -n "$terminal" ] && [ -t "$terminal" ] && break; done; }
@@ -58,7 +67,7 @@ note_hangup() { [ -z "$terminal" ] || [ -t "$terminal" ] || note_signal HUP; }
 exit_if_signalled() { [ -z "$signal" ] || exit $((128 + $(kill -l "$signal"))); }
 
 # --- processes --------------------------------------------------------------------------------------------------------
-declare -A pid log
+declare -A pid log ended
 names=()
 
 # start NAME COMMAND...: in the background, in its own session, with RUN_DIR/NAME.log for what it says.
@@ -67,7 +76,7 @@ start() {
 	shift
 	log[$name]=$dir/$name.log
 	: >"${log[$name]}"
-	setsid setpriv --pdeathsig TERM -- "$@" </dev/null >>"${log[$name]}" 2>&1 9>&- &
+	setsid setpriv --pdeathsig TERM -- "$@" </dev/null >>"${log[$name]}" 2>&1 8>&- 9>&- &
 	pid[$name]=$!
 	names+=("$name")
 }
@@ -80,7 +89,7 @@ stop() {
 	[ -n "${pid[$1]:-}" ] || return 0
 	send TERM "$1"
 	deadline=$(($(now_ms) + grace_ms))
-	while alive "$1" && [ "$(now_ms)" -lt "$deadline" ] && [ -z "$hurry" ]; do sleep 0.02; done
+	while alive "$1" && [ "$(now_ms)" -lt "$deadline" ] && [ -z "$hurry" ]; do pause 0.02; done
 	if alive "$1"; then say "run: $1 did not stop, killing it" >&2; fi
 	send KILL "$1"
 	wait "${pid[$1]}" 2>/dev/null
@@ -95,7 +104,7 @@ stop_stray() {
 		for file in $(grep -lzFx "SSE_DEMO_RUN=$token" /proc/[0-9]*/environ 2>/dev/null); do
 			file=${file#/proc/}
 			kill -s "$sig" "${file%/environ}" 2>/dev/null
-			sleep 0.05
+			pause 0.05
 		done
 	done
 }
@@ -113,29 +122,20 @@ stop_all() {
 	exit "$status"
 }
 
-# Sleep until one of these processes ends, a signal comes, or two seconds are over.
-ended=
-ended_status=
-wait_any() {
-	local tick
-	sleep 2 &
-	tick=$!
-	wait -n -p ended "$tick" "$@" 2>/dev/null
-	ended_status=$?
-	kill "$tick" 2>/dev/null
-	wait "$tick" 2>/dev/null
-}
-# status_of PID, which has ended: set `status`. (bash forgets a status once `wait -n` has told it.)
+# status_of NAME, which has ended: set `status`. (bash tells it once.)
 status_of() {
-	status=$ended_status
-	[ "${ended:-}" = "$1" ] || { wait "$1" 2>/dev/null; status=$?; }
+	if [ -z "${ended[$1]:-}" ]; then
+		wait "${pid[$1]}" 2>/dev/null
+		ended[$1]=$?
+	fi
+	status=${ended[$1]}
 }
 
 # One of ours ended though nobody asked: say so with the end of its log. The EXIT trap stops the rest.
 died() {
 	local status
+	status_of "$1"
 	exit_if_signalled
-	status_of "${pid[$1]}"
 	if [ "$status" -gt 128 ] && kill -l "$status" >/dev/null 2>&1; then
 		status="by SIG$(kill -l "$status")"
 	else
@@ -164,7 +164,7 @@ until_ok() {
 			tail -n 20 "${log[$name]}" | sed 's/^/    /' >&2
 			die "$what took more than $((patience_ms / 1000)) s; the log is ${log[$name]}"
 		fi
-		sleep 0.05
+		pause 0.05
 	done
 	exit_if_signalled
 	alive "$name" || died "$name"
@@ -215,6 +215,7 @@ take_run_dir() {
 	flock -n 9 || die "RUN_DIR=$RUN_DIR is in use by another run; name another, e.g. RUN_DIR=$RUN_DIR-2"
 	rm -rf "$dir/data" "$dir"/*.sock "$dir"/*.log "$dir"/*.ndjson # a demo starts afresh
 	mkdir "$dir/data" || exit 1
+	open_pause
 	socket_dir=$dir
 	if [ $((${#dir} + 12)) -gt 107 ]; then # sizeof sun_path less its NUL, and what lighttpd and Redis take
 		socket_dir=$(mktemp -d /tmp/sse-resilience.XXXXXX) || exit 1
@@ -314,27 +315,25 @@ raise_fd_limit() { # two descriptors a stream in lighttpd; the usual soft limit 
 inner_responders() {
 	local i one status=0 pids=()
 	catch_signals
+	open_pause
 	exec 3<&0 </dev/null
 	for ((i = 0; i < responders; i++)); do
-		setpriv --pdeathsig TERM -- "$BUILD/sse-fcgi" --config "$SSE_DEMO_CONF" <&3 3<&- &
+		setpriv --pdeathsig TERM -- "$BUILD/sse-fcgi" --config "$SSE_DEMO_CONF" <&3 3<&- 8>&- &
 		pids+=($!)
 	done
 	exec 3<&-
 	printf '%s\n' "${pids[@]}" >"$dir/sse-fcgi.pids"
 	while [ -z "$signal" ] && [ "$status" -eq 0 ]; do
+		pause 0.2
 		for one in "${pids[@]}"; do
-			kill -0 "$one" 2>/dev/null || status=1
+			kill -0 "$one" 2>/dev/null && continue
+			wait "$one" 2>/dev/null
+			say "run: sse-fcgi $one ended with status $?"
+			status=1
 		done
-		[ "$status" -ne 0 ] || wait_any "${pids[@]}"
-	done
-	[ "$status" -eq 0 ] || for one in "${pids[@]}"; do
-		kill -0 "$one" 2>/dev/null && continue
-		status_of "$one"
-		say "run: sse-fcgi $one ended with status $status"
-		status=1
 	done
 	kill -s TERM "${pids[@]}" 2>/dev/null
-	wait "${pids[@]}" 2>/dev/null
+	while kill -0 "${pids[@]}" 2>/dev/null; do pause 0.02; done # until none is left, or we are killed
 	exit "$status"
 }
 
@@ -429,7 +428,8 @@ main() {
 		exit_if_signalled
 		for name in "${names[@]}"; do
 			if alive "$name"; then continue; fi
-			if [ "$name" = input ] && status_of "${pid[input]}" && [ "$status" -eq 0 ]; then
+			status_of "$name"
+			if [ "$name" = input ] && [ "$status" -eq 0 ]; then
 				say "streamed $(wc -l <"$dir/words.ndjson") words; \`demo\` is completed, and kept for five minutes"
 				names=("${names[@]:0:${#names[@]}-1}") # it was the last to start
 				unset "pid[input]"
@@ -437,7 +437,7 @@ main() {
 			fi
 			died "$name"
 		done
-		wait_any "${pid[@]}"
+		pause 0.2
 	done
 }
 

@@ -83,7 +83,7 @@ static void adopt_conf(struct responder *r, struct sr_conf *fresh)
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct responder *r = w->data;
-	struct sr_conf fresh;
+	struct sr_conf fresh = {.redis_url = NULL};
 	struct sr_buf why;
 	const char *fixed;
 

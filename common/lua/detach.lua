@@ -18,7 +18,7 @@ redis.call('HDEL', k.viewers, node)
 local others = redis.call('HGETALL', k.viewers)
 for i = 1, #others, 2 do
   local count, said = string.match(others[i + 1], '^(%d+) (%d+)$')
-  if count ~= '0' and ms - tonumber(said) <= stale then return 0 end
+  if count and count ~= '0' and ms - tonumber(said) <= stale then return 0 end
   redis.call('HDEL', k.viewers, others[i])
 end
 local rec = read_record(k)

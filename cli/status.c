@@ -1,0 +1,378 @@
+/* status.c - is Redis fit for this, which processes are alive, what did the guardian do last. */
+#include "cli/command.h"
+
+#include "common/clock.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NODES_MAX 1000
+#define GUARDIAN_QUIET_MS 15000 /* a canary comes each second */
+#define WORD 64
+
+struct status {
+	struct sr_ctl *ctl;
+	long long now_ms;              /* Redis's clock */
+	bool info;                     /* INFO was permitted; then what follows is filled */
+	char version[WORD], policy[WORD], role[WORD], aof[WORD], aof_write[WORD], snapshot[WORD];
+	long long used, limit, uptime_s;
+	long long active, orphaned;
+	struct sr_reply *names;        /* of nodes */
+	struct sr_reply *nodes[NODES_MAX];
+	size_t count;                  /* of nodes; one that ended meanwhile has no fields */
+	struct sr_reply *guardian;
+	struct sr_json warnings;       /* an array under construction; for text, lines */
+};
+
+/* ---- reading ---- */
+
+/* A line "name:value" of INFO; "" when there is none. */
+static void info_word(const char *info, const char *name, char out[WORD])
+{
+	size_t len = strlen(name);
+
+	out[0] = '\0';
+	for (const char *line = info; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (strncmp(line, name, len) == 0 && line[len] == ':') {
+			snprintf(out, WORD, "%.*s", (int)strcspn(line + len + 1, "\r\n"), line + len + 1);
+			return;
+		}
+}
+
+static long long info_number(const char *info, const char *name)
+{
+	char word[WORD];
+
+	info_word(info, name, word);
+	return strtoll(word, NULL, 10);
+}
+
+static void read_info(struct status *s, const char *info)
+{
+	s->info = true;
+	info_word(info, "redis_version", s->version);
+	info_word(info, "maxmemory_policy", s->policy);
+	info_word(info, "role", s->role);
+	info_word(info, "aof_enabled", s->aof);
+	info_word(info, "aof_last_write_status", s->aof_write);
+	info_word(info, "rdb_last_bgsave_status", s->snapshot);
+	s->used = info_number(info, "used_memory");
+	s->limit = info_number(info, "maxmemory");
+	s->uptime_s = info_number(info, "uptime_in_seconds");
+}
+
+/* A user of Redis that may not ask for INFO can still run streams. */
+static int ask_info(struct status *s)
+{
+	struct sr_call call;
+	struct sr_reply *reply;
+	enum sr_err err;
+
+	sr_call_init(&call, SR_SCRIPT_NONE);
+	sr_call_text(&call, "INFO");
+	sr_session_deadline(s->ctl->session, s->ctl->deadline_ms);
+	err = sr_session_call(s->ctl->session, &call, 0, &reply);
+	sr_call_release(&call);
+	if (err == SR_OK)
+		read_info(s, sr_reply_text(reply, NULL));
+	sr_reply_free(reply);
+	return err == SR_OK || err == SR_EDENIED ? 0 : sr_ctl_redis_failed(s->ctl, NULL, err);
+}
+
+static int ask_time(struct status *s)
+{
+	struct sr_call call;
+	struct sr_reply *reply;
+	int code;
+
+	sr_call_init(&call, SR_SCRIPT_NONE);
+	sr_call_text(&call, "TIME");
+	code = sr_ctl_call(s->ctl, NULL, &call, &reply);
+	s->now_ms = sr_reply_int_at(reply, 0, 0) * 1000 + sr_reply_int_at(reply, 1, 0) / 1000;
+	sr_reply_free(reply);
+	return code;
+}
+
+static int ask(struct status *s, const char *verb, enum sr_key key, const char *id, struct sr_reply **reply)
+{
+	struct sr_call call;
+
+	sr_ctl_plain(&call, s->ctl, verb, key, id);
+	if (strcmp(verb, "ZRANGE") == 0) {
+		sr_call_int(&call, 0);
+		sr_call_int(&call, NODES_MAX - 1);
+	}
+	return sr_ctl_call(s->ctl, NULL, &call, reply);
+}
+
+static int ask_size(struct status *s, enum sr_key key, long long *out)
+{
+	struct sr_reply *reply;
+	int code = ask(s, "ZCARD", key, NULL, &reply);
+
+	*out = sr_reply_int(reply, 0);
+	sr_reply_free(reply);
+	return code;
+}
+
+static int collect(struct status *s)
+{
+	int code = ask_info(s);
+
+	if (!code)
+		code = ask_time(s);
+	if (!code)
+		code = ask_size(s, SR_KEY_ACTIVE, &s->active);
+	if (!code)
+		code = ask_size(s, SR_KEY_ORPHANED, &s->orphaned);
+	if (!code)
+		code = ask(s, "HGETALL", SR_KEY_GUARDIAN, NULL, &s->guardian);
+	if (!code)
+		code = ask(s, "ZRANGE", SR_KEY_NODES, NULL, &s->names);
+	for (size_t i = 0; !code && i < sr_reply_count(s->names) && i < NODES_MAX; i++, s->count++)
+		code = ask(s, "HGETALL", SR_KEY_NODE, sr_reply_text_at(s->names, i, NULL), &s->nodes[i]);
+	return code;
+}
+
+/* ---- what is wrong ---- */
+
+static const char *field(const struct sr_reply *hash, const char *name)
+{
+	const char *value = sr_ctl_field(hash, name, NULL);
+
+	return value ? value : "";
+}
+
+static size_t count_kind(const struct status *s, const char *kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += strcmp(field(s->nodes[i], "kind"), kind) == 0;
+	return n;
+}
+
+static void warn(struct status *s, const char *format, ...) SR_PRINTF(2, 3);
+static void warn(struct status *s, const char *format, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (s->ctl->out.json)
+		sr_json_text(&s->warnings, NULL, text);
+	else
+		sr_out_printf(&s->ctl->out, "warning     %s\n", text);
+}
+
+static void warn_of_redis(struct status *s)
+{
+	if (!s->info) {
+		warn(s, "this user of Redis may not ask for INFO: whether it is fit for this was not checked");
+		return;
+	}
+	if (strcmp(s->policy, "noeviction") != 0)
+		warn(s, "maxmemory_policy is %s: Redis may drop live streams; set noeviction", s->policy);
+	if (strcmp(s->role, "master") != 0)
+		warn(s, "this Redis is a %s: it refuses writes", s->role);
+	if (strcmp(s->aof, "1") != 0)
+		warn(s, "appendonly is off: a crash of Redis loses what came after its last snapshot");
+	if (strcmp(s->aof_write, "ok") != 0 || strcmp(s->snapshot, "ok") != 0)
+		warn(s, "Redis failed to write to its disk: aof_last_write_status %s, rdb_last_bgsave_status %s", s->aof_write, s->snapshot);
+}
+
+static void warn_of_all(struct status *s)
+{
+	long long last = strtoll(field(s->guardian, "last"), NULL, 10);
+
+	warn_of_redis(s);
+	if (last == 0)
+		warn(s, "no guardian has run: streams that die are not found; start sse-guardian");
+	else if (s->now_ms - last > GUARDIAN_QUIET_MS)
+		warn(s, "the guardian has been silent for %lld s", (s->now_ms - last) / 1000);
+	if (count_kind(s, "responder") == 0)
+		warn(s, "no responder is alive");
+}
+
+/* ---- JSON ---- */
+
+static bool is_number(const char *name, const char *value)
+{
+	size_t len = strlen(value);
+
+	return len > 0 && len < 16 && strspn(value, "0123456789") == len && (len == 1 || value[0] != '0') && strcmp(name, "node") != 0 &&
+	       strcmp(name, "host") != 0 && strcmp(name, "version") != 0 && strcmp(name, "guardian") != 0;
+}
+
+static void json_fields(struct sr_json *j, const char *name, const struct sr_reply *hash)
+{
+	sr_json_open(j, name, '{');
+	for (size_t i = 0; i + 1 < sr_reply_count(hash); i += 2) {
+		const char *key = sr_reply_text_at(hash, i, NULL), *value = sr_reply_text_at(hash, i + 1, NULL);
+
+		if (is_number(key, value))
+			sr_json_int(j, key, strtoll(value, NULL, 10));
+		else
+			sr_json_text(j, key, value);
+	}
+	sr_json_close(j, '}');
+}
+
+static void json_redis(struct sr_json *j, const struct status *s)
+{
+	sr_json_open(j, "redis", '{');
+	sr_json_bool(j, "available", true);
+	sr_json_text(j, "url", s->ctl->conf.redis_url);
+	if (s->info) {
+		sr_json_text(j, "version", s->version);
+		sr_json_text(j, "role", s->role);
+		sr_json_bool(j, "appendonly", strcmp(s->aof, "1") == 0);
+		sr_json_text(j, "maxmemoryPolicy", s->policy);
+		sr_json_int(j, "maxmemory", s->limit);
+		sr_json_int(j, "usedMemory", s->used);
+		sr_json_int(j, "uptimeSeconds", s->uptime_s);
+	}
+	sr_json_close(j, '}');
+}
+
+static int print_object(struct sr_ctl *ctl, struct sr_json *j)
+{
+	enum sr_err err;
+
+	sr_json_close(j, '}');
+	err = sr_json_print(j, &ctl->out);
+	sr_json_release(j);
+	return err == SR_OK ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, NULL, "%s", sr_strerror(err));
+}
+
+static int print_json(struct status *s)
+{
+	struct sr_json *j = &s->warnings; /* its array comes last */
+
+	sr_json_begin(j);
+	sr_json_open(j, NULL, '{');
+	json_redis(j, s);
+	sr_json_open(j, "streams", '{');
+	sr_json_int(j, "active", s->active);
+	sr_json_int(j, "orphaned", s->orphaned);
+	sr_json_close(j, '}');
+	sr_json_open(j, "nodes", '[');
+	for (size_t i = 0; i < s->count; i++)
+		if (sr_reply_count(s->nodes[i]))
+			json_fields(j, NULL, s->nodes[i]);
+	sr_json_close(j, ']');
+	if (sr_reply_count(s->guardian))
+		json_fields(j, "guardian", s->guardian);
+	else
+		sr_json_text(j, "guardian", NULL);
+	sr_json_open(j, "warnings", '[');
+	warn_of_all(s);
+	sr_json_close(j, ']');
+	return print_object(s->ctl, j);
+}
+
+static int print_away(struct sr_ctl *ctl)
+{
+	struct sr_json j;
+
+	sr_json_begin(&j);
+	sr_json_open(&j, NULL, '{');
+	sr_json_open(&j, "redis", '{');
+	sr_json_bool(&j, "available", false);
+	sr_json_text(&j, "url", ctl->conf.redis_url);
+	sr_json_text(&j, "reason", ctl->session ? sr_session_why(ctl->session) : "");
+	sr_json_close(&j, '}');
+	return print_object(ctl, &j);
+}
+
+/* ---- text ---- */
+
+/* All fields of a node but those that stand at the line's beginning. */
+static void text_counters(struct sr_out *o, const struct sr_reply *node)
+{
+	static const char *const said[] = {"node", "kind", "host", "pid", "seenAt"};
+
+	for (size_t i = 0; i + 1 < sr_reply_count(node); i += 2) {
+		const char *name = sr_reply_text_at(node, i, NULL);
+		size_t k = 0;
+
+		while (k < 5 && strcmp(name, said[k]) != 0)
+			k++;
+		if (k == 5)
+			sr_out_printf(o, " %s=%s", name, sr_reply_text_at(node, i + 1, NULL));
+	}
+	sr_out_text(o, "\n");
+}
+
+static void text_nodes(const struct status *s)
+{
+	struct sr_out *o = &s->ctl->out;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (!sr_reply_count(s->nodes[i]))
+			continue;
+		sr_out_printf(o, "%-11s %s on %s pid %s, seen %s:", field(s->nodes[i], "kind"), field(s->nodes[i], "node"), field(s->nodes[i], "host"),
+		              field(s->nodes[i], "pid"), field(s->nodes[i], "seenAt"));
+		text_counters(o, s->nodes[i]);
+	}
+}
+
+static void text_guardian(const struct status *s)
+{
+	struct sr_out *o = &s->ctl->out;
+	const char *at = field(s->guardian, "lastPassAt");
+	long long since = strtoll(field(s->guardian, "since"), NULL, 10), last = strtoll(field(s->guardian, "last"), NULL, 10);
+
+	if (*at)
+		sr_out_printf(o, "last pass   %s, %s ms: %s active, %s marked, %s failed, %s healed\n", at, field(s->guardian, "lastPassMs"),
+		              field(s->guardian, "lastPassActive"), field(s->guardian, "lastPassMarked"), field(s->guardian, "lastPassFailed"),
+		              field(s->guardian, "lastPassHealed"));
+	else
+		sr_out_text(o, "last pass   never\n");
+	if (last)
+		sr_out_printf(o, "canary      %lld s ago; Redis was writable for %lld s until then\n", (s->now_ms - last) / 1000, (last - since) / 1000);
+	else
+		sr_out_text(o, "canary      never\n");
+}
+
+static void print_text(struct status *s)
+{
+	struct sr_out *o = &s->ctl->out;
+
+	if (s->info)
+		sr_out_printf(o, "redis       %s at %s, %s, up %lld s, appendonly %s\n", s->version, s->ctl->conf.redis_url, s->role, s->uptime_s,
+		              strcmp(s->aof, "1") == 0 ? "on" : "off");
+	else
+		sr_out_printf(o, "redis       reachable at %s\n", s->ctl->conf.redis_url);
+	if (s->info && s->limit)
+		sr_out_printf(o, "memory      %lld KiB of %lld KiB, %s\n", s->used / 1024, s->limit / 1024, s->policy);
+	else if (s->info)
+		sr_out_printf(o, "memory      %lld KiB without a limit, %s\n", s->used / 1024, s->policy);
+	sr_out_printf(o, "streams     %lld active, %lld orphaned and waited for\n", s->active, s->orphaned);
+	text_nodes(s);
+	text_guardian(s);
+	warn_of_all(s);
+}
+
+int sr_command_status(struct sr_ctl *ctl, char **operands)
+{
+	struct status s = {.ctl = ctl};
+	int code = sr_ctl_connect(ctl);
+
+	(void)operands;
+	if (!code)
+		code = collect(&s);
+	if (code == SR_EX_REDIS && ctl->out.json && print_away(ctl) != 0)
+		code = SR_EX_LATER;
+	else if (!code && ctl->out.json)
+		code = print_json(&s);
+	else if (!code)
+		print_text(&s);
+	for (size_t i = 0; i < s.count; i++)
+		sr_reply_free(s.nodes[i]);
+	sr_reply_free(s.names);
+	sr_reply_free(s.guardian);
+	return code;
+}
