@@ -163,13 +163,21 @@ static bool is_readable(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* What was stored is stored, whether its ids can be written or not. */
+static int flush_ids(struct bulk *b)
+{
+	if (sr_out_flush(&b->ctl->out) == SR_OK)
+		return 0;
+	return sr_ctl_fail(b->ctl, SR_EX_IO, "standard output", "%s%s", strerror(errno), tally(b).text);
+}
+
 /* Before it waits, all that was read is stored and its ids are out. */
 static int await_input(struct bulk *b)
 {
 	int code = send_batch(b);
 
 	if (!code)
-		code = sr_ctl_flush(b->ctl);
+		code = flush_ids(b);
 	if (!code)
 		sr_interrupt_wait(STDIN_FILENO);
 	return code;
@@ -267,6 +275,8 @@ int sr_bulk(struct sr_ctl *ctl, const char *id)
 	code = find_known(&b);
 	if (!code)
 		code = pump(&b);
+	if (!code)
+		code = flush_ids(&b);
 	sr_buf_release(&b.batch);
 	sr_json_release(&b.json);
 	sr_ndjson_release(&b.in);

@@ -136,6 +136,25 @@ static int reach(struct sr_ctl *ctl)
 	return err == SR_OK ? 0 : sr_ctl_redis_failed(ctl, NULL, err);
 }
 
+/* A password that cannot be read is no outage: waiting does not mend it. */
+static int check_password_file(const struct sr_ctl *ctl)
+{
+	struct sr_buf password, why;
+	int code = 0;
+
+	if (!*ctl->conf.redis_password_file)
+		return 0;
+	sr_buf_init(&password, 1024);
+	sr_buf_init(&why, 1024);
+	if (sr_conf_secret(&password, ctl->conf.redis_password_file, &why) != SR_OK)
+		code = sr_ctl_fail(ctl, SR_EX_CONFIG, NULL, "redis_password_file: %s", why.len ? why.data : sr_strerror(SR_ENOMEM));
+	if (password.data)
+		explicit_bzero(password.data, password.cap);
+	sr_buf_release(&password);
+	sr_buf_release(&why);
+	return code;
+}
+
 int sr_ctl_connect(struct sr_ctl *ctl)
 {
 	const char *deadline = ctl->flag[SR_FLAG_DEADLINE];
@@ -145,6 +164,9 @@ int sr_ctl_connect(struct sr_ctl *ctl)
 	ctl->deadline_ms = ctl->writes ? SR_WRITE_DEADLINE_MS : SR_READ_DEADLINE_MS;
 	if (deadline && !read_deadline(deadline, &ctl->deadline_ms))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--deadline: '%.60s' is not a duration from 100ms to 24h, like 500ms, 10s or 2m", deadline);
+	code = check_password_file(ctl);
+	if (code)
+		return code;
 	sr_buf_init(&why, 1024);
 	ctl->session = sr_session_new(&ctl->conf, "ssectl", &why);
 	if (!ctl->session)
@@ -160,7 +182,7 @@ int sr_ctl_call(struct sr_ctl *ctl, const char *what, struct sr_call *call, stru
 	enum sr_err err;
 
 	sr_session_deadline(ctl->session, ctl->deadline_ms);
-	err = sr_session_call(ctl->session, call, ctl->deadline_ms < SR_REDIS_COMMAND_MS ? ctl->deadline_ms : 0, reply);
+	err = sr_session_call(ctl->session, call, 0, reply);
 	sr_call_release(call);
 	return err == SR_OK ? 0 : sr_ctl_redis_failed(ctl, what, err);
 }
@@ -186,5 +208,5 @@ int sr_ctl_flush(struct sr_ctl *ctl)
 {
 	if (sr_out_flush(&ctl->out) == SR_OK)
 		return 0;
-	return sr_ctl_fail(ctl, SR_EX_IO, "standard output", "%s", strerror(errno));
+	return sr_ctl_fail(ctl, SR_EX_IO, "standard output", "%s%s", strerror(errno), ctl->writes ? "; what was asked for is done" : "");
 }

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "common/log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,8 @@ static void print_general_help(void)
 	      "  --help, --version    Print this text, or the version.\n"
 	      "  ssectl help options  lists all options of the configuration, which are flags too.\n\n"
 	      "Exit codes: 0 done; 1 the watched stream failed; 64 usage; 65 data, or the stream has\n"
-	      "ended; 66 no such stream; 69 Redis unavailable; 70 a bug; 74 output failed; 75 try later:\n"
-	      "outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n",
+	      "ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense; 74 input or output\n"
+	      "failed; 75 try later: outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n",
 	      stdout);
 }
 
@@ -198,6 +199,15 @@ static int run(struct sr_ctl *ctl, char **operands)
 	return code ? code : flushed;
 }
 
+/* A descriptor that is closed would be taken by the connection to Redis. Opened the wrong way round, it stays useless. */
+static bool fill_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct sr_ctl ctl = {0};
@@ -207,6 +217,8 @@ int main(int argc, char **argv)
 	char **operands;
 	int code = SR_EX_BUG;
 
+	if (!fill_descriptors())
+		return SR_EX_IO;
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is said */
 	for (int i = 0; i < SR_FLAG_COUNT; i++)
 		flags[i] = (struct sr_flag){flag_rows[i].name, flag_rows[i].arg, flag_rows[i].help, &ctl.flag[i]};

@@ -161,13 +161,23 @@ static bool worth_another_try(enum sr_err err)
 	return err == SR_EDOWN || err == SR_ETIMEOUT || err == SR_EREFUSED || err == SR_EBUSY;
 }
 
+/* An attempt never outlives the deadline. */
+static int64_t attempt_ms(const struct sr_session *s, int64_t timeout_ms)
+{
+	int64_t most = timeout_ms ? timeout_ms : SR_REDIS_COMMAND_MS;
+
+	if (most > left(s))
+		most = left(s);
+	return most > 0 ? most : 1;
+}
+
 enum sr_err sr_session_call(struct sr_session *s, const struct sr_call *call, int64_t timeout_ms, struct sr_reply **reply)
 {
 	enum sr_err err;
 	int64_t pause = 50, until;
 
 	for (;;) {
-		err = sr_session_try(s, call, timeout_ms, reply);
+		err = sr_session_try(s, call, attempt_ms(s, timeout_ms), reply);
 		if (!worth_another_try(err) || left(s) <= 0)
 			return err;
 		until = sr_clock_mono() + (pause < left(s) ? pause : left(s));

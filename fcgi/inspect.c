@@ -72,54 +72,88 @@ static enum sr_inspect bad(const char **why, const char *text)
 	return SR_INSPECT_BAD;
 }
 
-static const char *check_header(const uint8_t *h, uint16_t request_id, uint16_t id)
+enum stage { AT_BEGIN, IN_PARAMS, IN_STDIN };
+
+struct request {
+	enum stage stage;
+	uint16_t id;
+	struct pairs pairs;
+	size_t body;
+};
+
+static const char *check_header(const uint8_t *h, const struct request *r, uint16_t id)
 {
+	static const uint8_t expected[] = {[AT_BEGIN] = FCGI_BEGIN_REQUEST, [IN_PARAMS] = FCGI_PARAMS, [IN_STDIN] = FCGI_STDIN};
+	static const char *const wrong[] = {[AT_BEGIN] = "the first record is not BEGIN_REQUEST",
+	                                    [IN_PARAMS] = "a record other than PARAMS before their end",
+	                                    [IN_STDIN] = "a record other than STDIN before its end"};
+
 	if (h[0] != FCGI_VERSION_1)
 		return "not FastCGI 1.0";
-	if (request_id == 0 && h[1] != FCGI_BEGIN_REQUEST)
-		return "the first record is not BEGIN_REQUEST";
-	if (request_id != 0 && h[1] != FCGI_PARAMS)
-		return "a record other than PARAMS before their end";
-	if (id == 0 || (request_id != 0 && id != request_id))
+	if (h[1] != expected[r->stage])
+		return wrong[r->stage];
+	if (id == 0 || (r->stage != AT_BEGIN && id != r->id))
 		return "a record of another request";
+	if (r->stage == AT_BEGIN && (h[4] << 8 | h[5]) != sizeof(FCGI_BeginRequestBody))
+		return "BEGIN_REQUEST of a wrong length";
+	return NULL;
+}
+
+/* What is there of one record's content, before the record is whole: a limit is passed as soon as it is. */
+static const char *check_limits(struct request *r, const uint8_t *content, size_t here, size_t announced)
+{
+	if (r->stage == IN_PARAMS && !feed(&r->pairs, content, here))
+		return "the request's parameters pass 64 KiB or 512 pairs";
+	if (r->stage == IN_STDIN && (r->body += announced) > SR_STDIN_BYTES_MAX)
+		return "a body of more than 16 KiB on a request that takes none";
+	return NULL;
+}
+
+/* One whole record. */
+static const char *take(struct request *r, const uint8_t *content, size_t len, uint16_t id, bool *done)
+{
+	if (r->stage == AT_BEGIN) {
+		r->id = id;
+		r->stage = IN_PARAMS;
+		return (content[0] << 8 | content[1]) == FCGI_RESPONDER ? NULL : "a role other than responder";
+	}
+	if (len > 0)
+		return NULL;
+	if (r->stage == IN_PARAMS && !between_pairs(&r->pairs))
+		return "PARAMS end inside a pair";
+	*done = r->stage == IN_STDIN;
+	r->stage = IN_STDIN;
 	return NULL;
 }
 
 enum sr_inspect sr_inspect(const uint8_t *bytes, size_t len, uint16_t *request_id, const char **why)
 {
-	struct pairs pairs = {.which = 0};
-	const char *wrong;
+	struct request r = {.stage = AT_BEGIN};
+	bool done = false;
 
 	*request_id = 0;
 	if (len > 0 && bytes[0] != FCGI_VERSION_1)
 		return bad(why, "not FastCGI 1.0");
-	while (len >= FCGI_HEADER_LEN) {
+	while (len >= FCGI_HEADER_LEN && !done) {
+		const uint8_t *content = bytes + FCGI_HEADER_LEN;
+		size_t announced = (size_t)(bytes[4] << 8 | bytes[5]), whole = FCGI_HEADER_LEN + announced + bytes[6];
+		size_t here = len - FCGI_HEADER_LEN < announced ? len - FCGI_HEADER_LEN : announced;
 		uint16_t id = (uint16_t)(bytes[2] << 8 | bytes[3]);
-		size_t content = (size_t)(bytes[4] << 8 | bytes[5]), whole = FCGI_HEADER_LEN + content + bytes[6];
-		bool begin = bytes[1] == FCGI_BEGIN_REQUEST;
+		const char *wrong = check_header(bytes, &r, id);
 
-		wrong = check_header(bytes, *request_id, id);
 		if (wrong)
 			return bad(why, wrong);
-		if (begin && content != sizeof(FCGI_BeginRequestBody))
-			return bad(why, "BEGIN_REQUEST of a wrong length");
-		if (!begin) {
-			size_t here = len - FCGI_HEADER_LEN < content ? len - FCGI_HEADER_LEN : content;
-
-			if (!feed(&pairs, bytes + FCGI_HEADER_LEN, here)) {
-				*why = "the request's parameters pass 64 KiB or 512 pairs";
-				return SR_INSPECT_BIG;
-			}
-		}
+		*why = check_limits(&r, content, here, announced);
+		if (*why)
+			return SR_INSPECT_BIG;
 		if (len < whole)
 			return SR_INSPECT_MORE;
-		if (begin && (bytes[FCGI_HEADER_LEN] << 8 | bytes[FCGI_HEADER_LEN + 1]) != FCGI_RESPONDER)
-			return bad(why, "a role other than responder");
-		if (!begin && content == 0)
-			return between_pairs(&pairs) ? SR_INSPECT_WHOLE : bad(why, "PARAMS end inside a pair");
-		*request_id = id;
+		wrong = take(&r, content, announced, id, &done);
+		*request_id = r.id;
+		if (wrong)
+			return bad(why, wrong);
 		bytes += whole;
 		len -= whole;
 	}
-	return SR_INSPECT_MORE;
+	return done ? SR_INSPECT_WHOLE : SR_INSPECT_MORE;
 }

@@ -1,5 +1,5 @@
 /* inspect.h - look at the first bytes of a FastCGI connection before libfcgi does. Pure.
- * Rules: FastCGI 1.0, sections 3.3 (records), 3.4 (name-value pairs), 5.1 (BEGIN_REQUEST), 5.2 (PARAMS).
+ * Rules: FastCGI 1.0, sections 3.3 (records), 3.4 (name-value pairs), 5.1 (BEGIN_REQUEST), 5.2 (PARAMS), 5.3 (STDIN).
  * Why: libfcgi 2.4 blocks its thread for ever on a peer that stops in the middle of a record, and aborts the whole process
  * on a pair whose length is just below 2^31. What passes here is complete and consistent, so libfcgi neither waits nor aborts. */
 #ifndef SR_INSPECT_H
@@ -9,12 +9,13 @@
 
 #define SR_PARAMS_BYTES_MAX 65536u /* of one request, all PARAMS together */
 #define SR_PARAMS_MAX 512u         /* name-value pairs */
-/* Whoever peeks needs room for the largest request head: PARAMS in the smallest sensible records. */
-#define SR_INSPECT_BYTES_MAX (SR_PARAMS_BYTES_MAX + 16384u)
+#define SR_STDIN_BYTES_MAX 16384u  /* a body on a request that needs none */
+/* Whoever peeks needs room for the largest request that passes, in the smallest sensible records. */
+#define SR_INSPECT_BYTES_MAX (SR_PARAMS_BYTES_MAX + SR_STDIN_BYTES_MAX + 16384u)
 
 enum sr_inspect {
-	SR_INSPECT_MORE,  /* fine so far, but the end of PARAMS is not in yet */
-	SR_INSPECT_WHOLE, /* BEGIN_REQUEST and all PARAMS are in, and well formed */
+	SR_INSPECT_MORE,  /* fine so far, but the end of STDIN is not in yet */
+	SR_INSPECT_WHOLE, /* BEGIN_REQUEST, all PARAMS and all of STDIN are in, and well formed */
 	SR_INSPECT_BAD,   /* not FastCGI, or not a request to a responder */
 	SR_INSPECT_BIG    /* past a limit; *request_id is known and can be answered */
 };

@@ -5,8 +5,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fcgi/due.h"
 #include "fcgi/inspect.h"
-#include "fcgi/record.h"
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,9 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE_MAX 4096          /* requests the loop has not taken yet; then the threads wait */
-#define BODY_BYTES_MAX 65536    /* of a request that needs no body */
-#define ACCEPT_PAUSE_MS 200     /* when descriptors or memory are out: other streams may leave */
+#define QUEUE_MAX 4096      /* requests the loop has not taken yet; then the threads wait */
+#define INCOMPLETE_MAX 1024 /* connections of one thread whose request is not whole */
+#define ACCEPT_PAUSE_MS 200 /* when descriptors or memory are out: other streams may leave */
 
 struct sr_intake {
 	int listen_fd, stop_fd; /* stop_fd is readable from sr_intake_stop() on */
@@ -44,108 +45,65 @@ struct sr_intake {
 	char *user_variable;
 };
 
-/* What one thread works with, taken once a connection. */
-struct settings {
-	int64_t receive_timeout;
-	char user_variable[128];
+/* A connection whose request is not whole yet. */
+struct incomplete {
+	struct sr_due due; /* in the thread's list, by its deadline */
+	int fd;
 };
 
-static void take_settings(struct sr_intake *in, struct settings *out)
+/* One thread's own. */
+struct intake_thread {
+	struct sr_intake *in;
+	int ep;
+	struct sr_due incomplete;
+	unsigned count;  /* in the list */
+	int said;        /* errno of accept that was logged last, so that a full table is said once */
+	uint8_t *bytes;  /* room to peek a request */
+};
+
+static int64_t receive_timeout(struct sr_intake *in)
 {
-	size_t len;
+	int64_t ms;
 
 	pthread_mutex_lock(&in->lock);
-	out->receive_timeout = in->receive_timeout;
-	len = strnlen(in->user_variable, sizeof out->user_variable - 1);
-	memcpy(out->user_variable, in->user_variable, len);
-	out->user_variable[len] = 0;
+	ms = in->receive_timeout;
 	pthread_mutex_unlock(&in->lock);
+	return ms;
 }
 
-/* --- one connection ------------------------------------------------------------------------------------------ */
+/* --- one whole request --------------------------------------------------------------------------------------- */
 
-/* Wait for more bytes than are there by now. Peeked bytes keep a socket readable, so poll() cannot wait for more of them;
- * a web server sends its request at once, and this is only for those that do not. */
-static bool wait_for_more(int fd, size_t have, sr_mono_ms deadline)
+/* Never needed for a request that is whole; should libfcgi wait all the same, then not for ever. */
+static void bound_reads(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = have ? POLLRDHUP : POLLIN};
-	int64_t left = deadline - sr_clock_mono();
+	struct timeval tv = {.tv_sec = 1};
 
-	if (left <= 0)
-		return false;
-	poll(&p, 1, have ? (left < 5 ? (int)left : 5) : (int)left);
-	return (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0 || have == 0;
-}
-
-/* Peek until the head of the request is whole. */
-static enum sr_inspect await_head(int fd, uint8_t *bytes, sr_mono_ms deadline, uint16_t *id, const char **why)
-{
-	size_t had = 0;
-
-	for (;;) {
-		ssize_t n = recv(fd, bytes, SR_INSPECT_BYTES_MAX, MSG_PEEK | MSG_DONTWAIT);
-		enum sr_inspect verdict = SR_INSPECT_MORE;
-
-		if (n == 0) {
-			*why = "closed before the request was whole";
-			return SR_INSPECT_BAD;
-		}
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			*why = strerror(errno);
-			return SR_INSPECT_BAD;
-		}
-		if (n > 0 && (size_t)n != had)
-			verdict = sr_inspect(bytes, (size_t)n, id, why);
-		if (verdict != SR_INSPECT_MORE)
-			return verdict;
-		if (n == SR_INSPECT_BYTES_MAX) {
-			*why = "the request's head passes 80 KiB";
-			return *id ? SR_INSPECT_BIG : SR_INSPECT_BAD;
-		}
-		had = n > 0 ? (size_t)n : 0;
-		if (!wait_for_more(fd, had, deadline)) {
-			*why = sr_clock_mono() >= deadline ? "not whole within receive_timeout" : "closed before the request was whole";
-			return SR_INSPECT_BAD;
-		}
-	}
-}
-
-static void set_receive_timeout(int fd, sr_mono_ms deadline)
-{
-	int64_t left = deadline - sr_clock_mono();
-	struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-
-	if (left <= 0)
-		tv = (struct timeval){.tv_usec = 1000};
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
 }
 
 /* Take STDIN to its end: bytes left behind on the socket would look like a client that goes on talking. */
-static const char *drain_stdin(FCGX_Request *r, sr_mono_ms deadline)
+static bool drain_stdin(FCGX_Request *r)
 {
 	char bytes[4096];
-	size_t total = 0;
-	int n;
 
-	while ((n = FCGX_GetStr(bytes, sizeof bytes, r->in)) > 0) {
-		total += (size_t)n;
-		if (total > BODY_BYTES_MAX)
-			return "a body of more than 64 KiB on a request that takes none";
-		if (sr_clock_mono() >= deadline)
-			return "its body was not whole within receive_timeout";
-		set_receive_timeout(r->ipcFd, deadline);
-	}
-	return FCGX_GetError(r->in) ? "its body broke off" : NULL;
+	while (FCGX_GetStr(bytes, sizeof bytes, r->in) > 0)
+		;
+	return FCGX_GetError(r->in) == 0;
 }
 
-static struct sr_request *from_params(FCGX_Request *r, const struct settings *settings)
+static struct sr_request *from_params(struct sr_intake *in, FCGX_Request *r)
 {
-	struct sr_request_values values = {
+	char user_variable[128];
+	struct sr_request_values values;
+
+	pthread_mutex_lock(&in->lock);
+	snprintf(user_variable, sizeof user_variable, "%s", in->user_variable);
+	pthread_mutex_unlock(&in->lock);
+	values = (struct sr_request_values){
 	    .method = FCGX_GetParam("REQUEST_METHOD", r->envp), .script_name = FCGX_GetParam("SCRIPT_NAME", r->envp),
 	    .path_info = FCGX_GetParam("PATH_INFO", r->envp), .query = FCGX_GetParam("QUERY_STRING", r->envp),
-	    .last_event_id = FCGX_GetParam("HTTP_LAST_EVENT_ID", r->envp), .user = FCGX_GetParam(settings->user_variable, r->envp),
+	    .last_event_id = FCGX_GetParam("HTTP_LAST_EVENT_ID", r->envp), .user = FCGX_GetParam(user_variable, r->envp),
 	    .origin = FCGX_GetParam("HTTP_ORIGIN", r->envp), .remote_addr = FCGX_GetParam("REMOTE_ADDR", r->envp)};
-
 	return sr_request_new(&values);
 }
 
@@ -168,7 +126,7 @@ static void refuse(int fd, const char *why)
 	close(fd);
 }
 
-/* A head past the limits is answered by the loop with 414, unparsed. */
+/* A request past the limits is answered by the loop with 414, unparsed. */
 static void hand_over_refusal(struct sr_intake *in, int fd, uint16_t id, const char *why)
 {
 	struct sr_request *request = sr_request_new(&(struct sr_request_values){.method = "GET"});
@@ -184,25 +142,24 @@ static void hand_over_refusal(struct sr_intake *in, int fd, uint16_t id, const c
 }
 
 /* libfcgi parses exactly this connection: its listening socket is -1, so an error comes back instead of a new accept. */
-static void parse(struct sr_intake *in, int fd, sr_mono_ms deadline, const struct settings *settings)
+static void parse(struct sr_intake *in, int fd)
 {
 	FCGX_Request r;
 	struct sr_request *request = NULL;
-	const char *why = "libfcgi could not parse it";
+	const char *why = "its body broke off";
 
-	set_receive_timeout(fd, deadline);
+	bound_reads(fd);
 	FCGX_InitRequest(&r, -1, 0);
 	r.ipcFd = fd;
 	r.keepConnection = 1;
 	if (FCGX_Accept_r(&r) != 0) { /* it closed fd */
-		sr_log(SR_LOG_WARN, "fastcgi connection refused", "reason", why, (char *)NULL);
+		sr_log(SR_LOG_WARN, "fastcgi connection refused", "reason", "libfcgi could not parse it", (char *)NULL);
 		FCGX_Free(&r, 0);
 		return;
 	}
-	why = drain_stdin(&r, deadline);
-	if (!why) {
-		request = from_params(&r, settings);
-		why = request ? NULL : "out of memory";
+	if (drain_stdin(&r)) {
+		request = from_params(in, &r);
+		why = "out of memory";
 	}
 	if (request) {
 		request->fd = r.ipcFd;
@@ -216,88 +173,162 @@ static void parse(struct sr_intake *in, int fd, sr_mono_ms deadline, const struc
 		refuse(fd, why);
 }
 
-static void serve(struct sr_intake *in, int fd, uint8_t *bytes)
+/* Peek, and do what the bytes call for. true: it is done with; false: more must come. */
+static bool look(struct intake_thread *t, int fd)
 {
-	struct settings settings;
-	sr_mono_ms deadline;
-	const char *why = "";
+	ssize_t n = recv(fd, t->bytes, SR_INSPECT_BYTES_MAX, MSG_PEEK | MSG_DONTWAIT);
+	enum sr_inspect verdict = SR_INSPECT_MORE;
+	const char *why = "closed before the request was whole";
 	uint16_t id = 0;
 
-	take_settings(in, &settings);
-	deadline = sr_clock_mono() + settings.receive_timeout;
-	switch (await_head(fd, bytes, deadline, &id, &why)) {
-	case SR_INSPECT_WHOLE:
-		parse(in, fd, deadline, &settings);
-		break;
-	case SR_INSPECT_BIG:
-		hand_over_refusal(in, fd, id, why);
-		break;
-	default:
-		refuse(fd, why);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		refuse(fd, n == 0 ? why : strerror(errno));
+		return true;
+	}
+	if (n > 0)
+		verdict = sr_inspect(t->bytes, (size_t)n, &id, &why);
+	if (verdict == SR_INSPECT_MORE && n == SR_INSPECT_BYTES_MAX) {
+		verdict = id ? SR_INSPECT_BIG : SR_INSPECT_BAD;
+		why = "the request passes 96 KiB";
+	}
+	switch (verdict) {
+	case SR_INSPECT_MORE: return false;
+	case SR_INSPECT_WHOLE: parse(t->in, fd); break;
+	case SR_INSPECT_BIG: hand_over_refusal(t->in, fd, id, why); break;
+	default: refuse(fd, why);
+	}
+	return true;
+}
+
+/* --- connections that are not whole yet ---------------------------------------------------------------------- */
+
+static void forget(struct intake_thread *t, struct incomplete *c)
+{
+	sr_due_remove(&c->due);
+	t->count--;
+	free(c);
+}
+
+/* Peeked bytes stay readable, so only an edge tells of more of them. */
+static void wait_for_rest(struct intake_thread *t, int fd)
+{
+	struct incomplete *c = t->count < INCOMPLETE_MAX ? sr_calloc(1, sizeof *c) : NULL;
+	struct epoll_event edge = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+
+	if (!c || epoll_ctl(t->ep, EPOLL_CTL_ADD, fd, &edge) != 0) {
+		free(c);
+		refuse(fd, "too many requests that are not whole");
+		return;
+	}
+	c->fd = fd;
+	t->count++;
+	sr_due_add(&t->incomplete, &c->due, sr_clock_mono() + receive_timeout(t->in));
+}
+
+static void on_more(struct intake_thread *t, struct incomplete *c, uint32_t events)
+{
+	int fd = c->fd;
+
+	/* Out of epoll first: whoever gets the connection next may close it and its number be reused. */
+	epoll_ctl(t->ep, EPOLL_CTL_DEL, fd, NULL);
+	forget(t, c);
+	if (look(t, fd))
+		return;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		refuse(fd, "closed before the request was whole");
+	else
+		wait_for_rest(t, fd);
+}
+
+static void expire(struct intake_thread *t)
+{
+	struct sr_due *d;
+
+	while ((d = sr_due_first(&t->incomplete)) && d->at <= sr_clock_mono()) {
+		struct incomplete *c = SR_DUE_OWNER(d, struct incomplete, due);
+		int fd = c->fd;
+
+		forget(t, c);
+		refuse(fd, "not whole within receive_timeout");
 	}
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------- */
 
-static bool pause_or_stop(struct sr_intake *in, int ms)
+static void pause_or_stop(struct sr_intake *in, int ms)
 {
 	struct pollfd p = {.fd = in->stop_fd, .events = POLLIN};
 
-	return poll(&p, 1, ms) > 0;
+	poll(&p, 1, ms);
 }
 
-/* EPOLLEXCLUSIVE: of all threads and processes on this socket, one or few are woken for a connection. */
-static int watch(struct sr_intake *in)
+static void accept_all(struct intake_thread *t)
 {
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event listening = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = in->listen_fd};
-	struct epoll_event stop = {.events = EPOLLIN, .data.fd = in->stop_fd};
-
-	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, in->listen_fd, &listening) != 0 || epoll_ctl(ep, EPOLL_CTL_ADD, in->stop_fd, &stop) != 0) {
-		sr_log(SR_LOG_ERROR, "an intake thread cannot watch its socket", "reason", strerror(errno), (char *)NULL);
-		if (ep >= 0)
-			close(ep);
-		return -1;
-	}
-	return ep;
-}
-
-static void accept_all(struct sr_intake *in, uint8_t *bytes)
-{
-	static _Thread_local int said; /* errno that was logged last, so that a full table is said once */
+	struct sr_intake *in = t->in;
 	int fd;
 
 	while (!in->stopping && (fd = accept4(in->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		said = 0;
-		serve(in, fd, bytes);
+		t->said = 0;
+		if (!look(t, fd))
+			wait_for_rest(t, fd);
 	}
 	if (in->stopping || errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 		return;
-	if (said != errno)
+	if (t->said != errno)
 		sr_log(SR_LOG_ERROR, "cannot accept", "reason", strerror(errno), "raise", "the open files limit (LimitNOFILE, ulimit -n)", (char *)NULL);
-	said = errno;
+	t->said = errno;
 	pause_or_stop(in, ACCEPT_PAUSE_MS);
+}
+
+/* EPOLLEXCLUSIVE: of all threads and processes on this socket, one or few are woken for a connection. */
+static bool watch(struct intake_thread *t)
+{
+	struct epoll_event listening = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &t->in->listen_fd};
+	struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &t->in->stop_fd};
+
+	t->ep = epoll_create1(EPOLL_CLOEXEC);
+	t->bytes = sr_malloc(SR_INSPECT_BYTES_MAX);
+	if (t->ep >= 0 && t->bytes && epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->listen_fd, &listening) == 0 &&
+	    epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->stop_fd, &stop) == 0)
+		return true;
+	sr_log(SR_LOG_ERROR, "an intake thread cannot watch its socket", "reason", strerror(errno), (char *)NULL);
+	return false;
+}
+
+static void wait_and_work(struct intake_thread *t)
+{
+	struct epoll_event events[64];
+	struct sr_due *first = sr_due_first(&t->incomplete);
+	int64_t left = first ? first->at - sr_clock_mono() : -1;
+	int n = epoll_wait(t->ep, events, 64, first ? (left > 0 ? (int)left + 1 : 0) : -1);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr == &t->in->stop_fd)
+			continue; /* `stopping` says it */
+		if (events[i].data.ptr == &t->in->listen_fd)
+			accept_all(t);
+		else
+			on_more(t, events[i].data.ptr, events[i].events);
+	}
+	expire(t);
 }
 
 static void *run(void *arg)
 {
-	struct sr_intake *in = arg;
-	struct epoll_event events[2];
-	uint8_t *bytes = sr_malloc(SR_INSPECT_BYTES_MAX);
-	int ep = bytes ? watch(in) : -1, n;
+	struct intake_thread t = {.in = arg, .ep = -1};
+	struct sr_due *d;
 
-	while (ep >= 0) {
-		n = epoll_wait(ep, events, 2, -1);
-		for (int i = 0; i < n; i++)
-			if (events[i].data.fd == in->stop_fd)
-				goto out;
-		if (n > 0)
-			accept_all(in, bytes);
+	sr_due_list_init(&t.incomplete);
+	if (watch(&t))
+		while (!t.in->stopping)
+			wait_and_work(&t);
+	while ((d = sr_due_first(&t.incomplete))) {
+		refuse(SR_DUE_OWNER(d, struct incomplete, due)->fd, "stopping");
+		forget(&t, SR_DUE_OWNER(d, struct incomplete, due));
 	}
-out:
-	if (ep >= 0)
-		close(ep);
-	free(bytes);
+	if (t.ep >= 0)
+		close(t.ep);
+	free(t.bytes);
 	return NULL;
 }
 

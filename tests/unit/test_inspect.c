@@ -58,6 +58,8 @@ static void get_request(struct bytes *b, uint16_t id, uint8_t padding)
 	record(b, 4, id, params, 10, padding);
 	record(b, 4, id, params + 10, len - 10, padding);
 	record(b, 4, id, "", 0, 0);
+	record(b, 5, id, "body", 4, padding);
+	record(b, 5, id, "", 0, 0);
 }
 
 static struct bytes b;
@@ -83,7 +85,7 @@ Test(inspect, a_request_is_whole_at_its_last_byte_and_not_before, .timeout = 10)
 	cr_assert_eq(id, 258);
 }
 
-Test(inspect, what_follows_the_params_is_not_looked_at, .timeout = 10)
+Test(inspect, what_follows_the_request_is_not_looked_at, .timeout = 10)
 {
 	uint16_t id;
 
@@ -130,6 +132,7 @@ Test(inspect, the_number_of_pairs_is_bounded, .timeout = 10)
 	begin(&b, 1, 1);
 	record(&b, 4, 1, params, len, 0);
 	record(&b, 4, 1, "", 0, 0);
+	record(&b, 5, 1, "", 0, 0);
 	cr_assert_eq(look(b.len, &id), SR_INSPECT_WHOLE);
 
 	len += pair(params + len, "A", 1);
@@ -137,6 +140,20 @@ Test(inspect, the_number_of_pairs_is_bounded, .timeout = 10)
 	begin(&b, 1, 1);
 	record(&b, 4, 1, params, len, 0);
 	cr_assert_eq(look(b.len, &id), SR_INSPECT_BIG);
+}
+
+Test(inspect, a_large_body_is_too_big_as_soon_as_it_is_announced, .timeout = 10)
+{
+	static uint8_t body[SR_STDIN_BYTES_MAX + 1];
+	uint16_t id;
+
+	b.len = 0;
+	begin(&b, 1, 1);
+	record(&b, 4, 1, "", 0, 0);
+	record(&b, 5, 1, body, SR_STDIN_BYTES_MAX, 0);
+	cr_assert_eq(look(b.len, &id), SR_INSPECT_MORE);
+	record(&b, 5, 1, body, 1, 0);
+	cr_assert_eq(look(b.len - 1, &id), SR_INSPECT_BIG);
 }
 
 Test(inspect, what_is_no_request_is_refused, .timeout = 10)
