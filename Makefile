@@ -51,7 +51,7 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
-PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/ndjson.o
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/ndjson.o $(BUILD)/cli/output.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

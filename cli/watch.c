@@ -225,14 +225,19 @@ static int print_completion(struct watch *w, const struct state *s)
 }
 
 /* Before the log is read: is the place where reading goes on still one of this log? */
-static void judge_place(struct watch *w, const struct state *s)
+static void judge_place(struct watch *w, const struct state *s, bool begun)
 {
-	char last[SR_EVENT_ID_SIZE];
+	char id[SR_EVENT_ID_SIZE], end[SR_EVENT_ID_SIZE];
 
-	if (sr_event_id_compare(w->last, s->last) > 0 && !s->ended) {
-		sr_ctl_note(w->ctl, w->id, "Redis has lost events: the log now ends with %s", sr_event_id_format(last, s->last));
-		w->last = s->last;
-	}
+	if (!s->known || s->ended || sr_event_id_compare(w->last, s->last) <= 0)
+		return;
+	sr_event_id_format(id, w->last);
+	sr_event_id_format(end, s->last);
+	if (begun)
+		sr_ctl_note(w->ctl, w->id, "Redis has lost events: the log ended with %s and now ends with %s", id, end);
+	else
+		sr_ctl_note(w->ctl, w->id, "there is no event %s: the log ends with %s, beginning after that", id, end);
+	w->last = s->last;
 }
 
 /* After it was read to its end. */
@@ -272,7 +277,7 @@ static int look_and_read(struct watch *w, bool begun)
 	w->look = false;
 	w->first = s.first;
 	if (!code)
-		judge_place(w, &s);
+		judge_place(w, &s, begun);
 	if (!code)
 		code = read_to_end(w);
 	if (!code && w->outcome < 0)

@@ -46,16 +46,23 @@ static void add_name(struct sr_call *call, const char *prefix, enum sr_key key, 
 	sr_buf_release(&name);
 }
 
+/* Keys and arguments share `tail`: a key after an argument would be taken for one. */
+static void expect_keys(struct sr_call *call)
+{
+	if (call->err == SR_OK && call->args > 0)
+		call->err = SR_EINVAL;
+}
+
 void sr_call_key(struct sr_call *call, const char *prefix, enum sr_key key, const char *id)
 {
-	if (call->args > 0)
-		call->err = SR_EINVAL;
+	expect_keys(call);
 	add_name(call, prefix, key, id);
 	call->keys++;
 }
 
 void sr_call_foreign_key(struct sr_call *call, const char *name)
 {
+	expect_keys(call);
 	add(call, name, strlen(name));
 	call->keys++;
 }

@@ -86,7 +86,8 @@ void sr_nearest_offer(struct sr_nearest *n, const char *known)
 /* ---- one value ---- */
 
 /* "FILE:3: beat_interval", "SSE_BEAT_INTERVAL" or "--beat-interval": where to mend it. */
-static const char *place(char out[ORIGIN_SIZE], const struct sr_conf *c, const struct sr_option *o, struct sr_conf_origin origin)
+static const char *place(char out[ORIGIN_SIZE], const struct sr_conf *c, const struct sr_option *o,
+                         struct sr_conf_origin origin)
 {
 	char spelling[SR_SPELLING_SIZE];
 

@@ -12,7 +12,8 @@ enum { WHY_MAX = 1024 };
 enum common { CONFIG, CHECK, DUMP, HELP, VERSION };
 
 const struct sr_flag sr_common_flags[] = {
-	[CONFIG] = {"config", "FILE", "Read this file; else the one that SSE_CONFIG names, else " SR_CONF_PATH ", which may be absent.", NULL},
+	[CONFIG] = {"config", "FILE",
+	            "Read this file; else the one that SSE_CONFIG names, else " SR_CONF_PATH ", which may be absent.", NULL},
 	[CHECK] = {"check-config", NULL, "Check file, environment and flags, say so, and exit.", NULL},
 	[DUMP] = {"dump-config", NULL, "Print every option with its value and where it was set, and exit.", NULL},
 	[HELP] = {"help", NULL, "Print this text and exit.", NULL},
@@ -154,7 +155,8 @@ static enum sr_conf_action take(struct command *cmd, const struct sr_usage *usag
 }
 
 /* Stops at the first --help or --version, even when nonsense follows; refuses the first flag that is wrong. */
-static enum sr_conf_action first_walk(struct command *cmd, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why)
+static enum sr_conf_action first_walk(struct command *cmd, const struct sr_usage *usage, int argc, char **argv,
+                                      struct sr_buf *why)
 {
 	int front = 1; /* argv[1] to argv[front - 1] are flags */
 
@@ -185,20 +187,25 @@ static enum sr_conf_action first_walk(struct command *cmd, const struct sr_usage
 /* ---- the second walk ---- */
 
 /* Set the options among the flags (`conf` NULL: none), and find --config. `argv` is as the first walk left it. */
-static enum sr_err second_walk(struct sr_conf *conf, const char **config, const struct sr_usage *usage, char **argv, struct sr_buf *why)
+static enum sr_err second_walk(struct sr_conf *conf, const char **config, const struct sr_usage *usage, char **argv,
+                               struct sr_buf *why)
 {
 	const struct sr_conf_origin origin = {SR_FROM_FLAG, 0};
 	struct given g;
-	enum sr_err e = SR_OK;
+	enum sr_err e;
 
-	for (argv++; !e && *argv && is_flag(*argv) && strcmp(*argv, "--") != 0; argv += g.words) {
+	for (argv++; *argv && is_flag(*argv) && strcmp(*argv, "--") != 0; argv += g.words) {
 		e = read_flag(&g, usage, argv, why);
-		if (!e && g.own == &sr_common_flags[CONFIG])
+		if (e)
+			return e;
+		if (g.own == &sr_common_flags[CONFIG])
 			*config = g.value;
-		else if (!e && conf && g.option >= 0)
+		if (conf && g.option >= 0)
 			e = sr_conf_set(conf, g.option, g.value, origin, why);
+		if (e)
+			return e;
 	}
-	return e;
+	return SR_OK;
 }
 
 /* Fill `conf`, which is all zero; it is empty again after an error, and `why` has the sentence. */

@@ -31,15 +31,18 @@ static enum sr_err read_all(struct sr_buf *out, int fd)
 	}
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
 static void trim(char **text, size_t *len)
 {
-	static const char space[] = " \t\r";
-
-	while (*len > 0 && memchr(space, (*text)[0], 3)) {
+	while (*len > 0 && is_space((*text)[0])) {
 		++*text;
 		--*len;
 	}
-	while (*len > 0 && memchr(space, (*text)[*len - 1], 3))
+	while (*len > 0 && is_space((*text)[*len - 1]))
 		--*len;
 }
 
@@ -47,7 +50,7 @@ static void trim(char **text, size_t *len)
 static size_t without_comment(const char *line, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))
+		if (line[i] == '#' && (i == 0 || is_space(line[i - 1])))
 			return i;
 	return len;
 }

@@ -16,12 +16,12 @@ enum sr_kind { SR_KIND_TEXT, SR_KIND_WORD, SR_KIND_NUMBER, SR_KIND_DURATION, SR_
 struct sr_option {
 	const char *name;
 	enum sr_kind kind;
+	bool quiet;          /* the value may hold a password by mistake: no message repeats it */
 	size_t at;           /* where struct sr_conf has the value: a char * for a text, else an int64_t */
 	const char *initial; /* the default, as one would write it */
 	int64_t low, high;   /* numbers, durations (ms), sizes (bytes) */
 	const char *words;   /* SR_KIND_WORD: "deny|allow", in the order of the enum */
 	const char *(*check)(const char *text); /* SR_KIND_TEXT: NULL when the text is fine, else what it must be */
-	bool quiet;          /* the value may hold a password by mistake: no message repeats it */
 	const char *help;
 };
 
@@ -32,7 +32,8 @@ extern const struct sr_option sr_options[SR_CONF_COUNT];
 #define SR_COMPLAINT_SIZE 256
 #define SR_VALUE_SIZE 32
 /* Read a value that is no text. On SR_EINVAL `complaint` says "'x' is not a duration: write ...". */
-SR_MUST_CHECK enum sr_err sr_value_parse(const struct sr_option *o, const char *text, int64_t *value, char complaint[SR_COMPLAINT_SIZE]);
+SR_MUST_CHECK enum sr_err sr_value_parse(const struct sr_option *o, const char *text, int64_t *value,
+                                         char complaint[SR_COMPLAINT_SIZE]);
 SR_MUST_CHECK enum sr_err sr_value_check_text(const struct sr_option *o, const char *text, char complaint[SR_COMPLAINT_SIZE]);
 /* Write a value that is no text as one would write it in the file; returns `out`. */
 const char *sr_value_format(char out[SR_VALUE_SIZE], const struct sr_option *o, int64_t value);
@@ -62,7 +63,8 @@ struct sr_nearest {
 };
 void sr_nearest_offer(struct sr_nearest *n, const char *known);
 /* Set one option. SR_EINVAL or SR_ENOMEM leave it as it was; `why` names origin and option. */
-SR_MUST_CHECK enum sr_err sr_conf_set(struct sr_conf *c, int option, const char *value, struct sr_conf_origin origin, struct sr_buf *why);
+SR_MUST_CHECK enum sr_err sr_conf_set(struct sr_conf *c, int option, const char *value, struct sr_conf_origin origin,
+                                      struct sr_buf *why);
 /* `c` must be all zero; release it whatever the outcome. */
 SR_MUST_CHECK enum sr_err sr_conf_set_defaults(struct sr_conf *c, struct sr_buf *why);
 SR_MUST_CHECK enum sr_err sr_conf_read_environment(struct sr_conf *c, struct sr_buf *why);

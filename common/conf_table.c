@@ -2,12 +2,12 @@
 
 enum { MS = 1, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB = 1024 * KIB };
 
-#define OPTION(n, k) .name = #n, .kind = k, .at = offsetof(struct sr_conf, n)
+#define OPTION(n, k) .name = #n, .kind = (k), .at = offsetof(struct sr_conf, n)
 #define TEXT(n) OPTION(n, SR_KIND_TEXT)
 #define WORD(n) OPTION(n, SR_KIND_WORD)
-#define NUMBER(n, from, to) OPTION(n, SR_KIND_NUMBER), .low = from, .high = to
-#define DURATION(n, from, to) OPTION(n, SR_KIND_DURATION), .low = from, .high = to
-#define SIZE(n, from, to) OPTION(n, SR_KIND_SIZE), .low = from, .high = to
+#define NUMBER(n, from, to) OPTION(n, SR_KIND_NUMBER), .low = (from), .high = (to)
+#define DURATION(n, from, to) OPTION(n, SR_KIND_DURATION), .low = (from), .high = (to)
+#define SIZE(n, from, to) OPTION(n, SR_KIND_SIZE), .low = (from), .high = (to)
 
 const struct sr_option sr_options[SR_CONF_COUNT] = {
 	{TEXT(redis_url), .initial = "unix:///run/redis/redis-server.sock", .check = sr_check_redis_url, .quiet = true,

@@ -8,13 +8,11 @@ static bool is_alnum(char c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Are all `len` bytes letters, digits or one of `extra`? memchr, not strchr: NUL must not match the terminator. */
+/* Are all `len` bytes letters, digits or one of `extra`? NUL must not match the terminator of `extra`. */
 static bool only(const char *bytes, size_t len, const char *extra)
 {
-	size_t extras = strlen(extra);
-
 	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(bytes[i]) && !memchr(extra, bytes[i], extras))
+		if (!is_alnum(bytes[i]) && (bytes[i] == '\0' || !strchr(extra, bytes[i])))
 			return false;
 	return true;
 }

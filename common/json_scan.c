@@ -21,7 +21,9 @@ static enum sr_err refuse(const struct scan *s, size_t at, const char *what)
 /* The byte `ahead` of the reading position; 0 behind the end (a real NUL fits nowhere either). */
 static char peek(const struct scan *s, size_t ahead)
 {
-	return ahead < s->len - s->at ? s->text[s->at + ahead] : '\0';
+	if (ahead >= s->len - s->at)
+		return '\0';
+	return s->text[s->at + ahead];
 }
 
 static bool starts_with(const struct scan *s, const char *word)
@@ -31,9 +33,14 @@ static bool starts_with(const struct scan *s, const char *word)
 	return len <= s->len - s->at && memcmp(s->text + s->at, word, len) == 0;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(struct scan *s)
 {
-	while (s->at < s->len && memchr(" \t\r\n", s->text[s->at], 4))
+	while (is_space(peek(s, 0)))
 		s->at++;
 }
 
@@ -218,7 +225,7 @@ enum sr_err sr_json_scan(const char *bytes, size_t len, size_t *start, size_t *e
 		return SR_EINVAL;
 	if (s.at < len)
 		return refuse(&s, s.at, "something behind the value");
-	for (last = len; memchr(" \t\r\n", bytes[last - 1], 4);)
+	for (last = len; is_space(bytes[last - 1]);)
 		last--;
 	*start = first;
 	*end = last;

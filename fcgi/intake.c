@@ -173,31 +173,38 @@ static void parse(struct sr_intake *in, int fd)
 		refuse(fd, why);
 }
 
-/* Peek, and do what the bytes call for. true: it is done with; false: more must come. */
-static bool look(struct intake_thread *t, int fd)
+struct verdict {
+	enum sr_inspect what;
+	uint16_t id;
+	const char *why;
+};
+
+static struct verdict peek(struct intake_thread *t, int fd)
 {
+	struct verdict v = {.what = SR_INSPECT_MORE, .why = "closed before the request was whole"};
 	ssize_t n = recv(fd, t->bytes, SR_INSPECT_BYTES_MAX, MSG_PEEK | MSG_DONTWAIT);
-	enum sr_inspect verdict = SR_INSPECT_MORE;
-	const char *why = "closed before the request was whole";
-	uint16_t id = 0;
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		refuse(fd, n == 0 ? why : strerror(errno));
-		return true;
+		v.what = SR_INSPECT_BAD;
+		v.why = n == 0 ? v.why : strerror(errno);
+	} else if (n > 0) {
+		v.what = sr_inspect(t->bytes, (size_t)n, &v.id, &v.why);
 	}
-	if (n > 0)
-		verdict = sr_inspect(t->bytes, (size_t)n, &id, &why);
-	if (verdict == SR_INSPECT_MORE && n == SR_INSPECT_BYTES_MAX) {
-		verdict = id ? SR_INSPECT_BIG : SR_INSPECT_BAD;
-		why = "the request passes 96 KiB";
+	if (v.what == SR_INSPECT_MORE && n == SR_INSPECT_BYTES_MAX) {
+		v.what = v.id ? SR_INSPECT_BIG : SR_INSPECT_BAD;
+		v.why = "the request passes 96 KiB";
 	}
-	switch (verdict) {
-	case SR_INSPECT_MORE: return false;
-	case SR_INSPECT_WHOLE: parse(t->in, fd); break;
-	case SR_INSPECT_BIG: hand_over_refusal(t->in, fd, id, why); break;
-	default: refuse(fd, why);
-	}
-	return true;
+	return v;
+}
+
+static void act(struct intake_thread *t, int fd, const struct verdict *v)
+{
+	if (v->what == SR_INSPECT_WHOLE)
+		parse(t->in, fd);
+	else if (v->what == SR_INSPECT_BIG)
+		hand_over_refusal(t->in, fd, v->id, v->why);
+	else
+		refuse(fd, v->why);
 }
 
 /* --- connections that are not whole yet ---------------------------------------------------------------------- */
@@ -227,17 +234,15 @@ static void wait_for_rest(struct intake_thread *t, int fd)
 
 static void on_more(struct intake_thread *t, struct incomplete *c, uint32_t events)
 {
+	struct verdict v = peek(t, c->fd);
 	int fd = c->fd;
 
+	if (v.what == SR_INSPECT_MORE && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		return;
 	/* Out of epoll first: whoever gets the connection next may close it and its number be reused. */
 	epoll_ctl(t->ep, EPOLL_CTL_DEL, fd, NULL);
 	forget(t, c);
-	if (look(t, fd))
-		return;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		refuse(fd, "closed before the request was whole");
-	else
-		wait_for_rest(t, fd);
+	act(t, fd, &v);
 }
 
 static void expire(struct intake_thread *t)
@@ -268,9 +273,13 @@ static void accept_all(struct intake_thread *t)
 	int fd;
 
 	while (!in->stopping && (fd = accept4(in->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		struct verdict v = peek(t, fd);
+
 		t->said = 0;
-		if (!look(t, fd))
+		if (v.what == SR_INSPECT_MORE)
 			wait_for_rest(t, fd);
+		else
+			act(t, fd, &v);
 	}
 	if (in->stopping || errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 		return;

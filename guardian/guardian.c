@@ -332,6 +332,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	struct sr_conf fresh = {0};
 	struct sr_buf why;
 	enum sr_err err;
+	sr_mono_ms soon;
 
 	(void)loop;
 	(void)revents;
@@ -349,7 +350,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	}
 	sr_buf_release(&why);
 	if (err == SR_OK && ev_is_active(&g->pass)) {
-		g->usual_at = sr_clock_mono() + jittered_interval(g);
+		soon = sr_clock_mono() + jittered_interval(g);
+		g->usual_at = soon < g->usual_at ? soon : g->usual_at;
 		plan(g);
 	}
 }

@@ -65,10 +65,12 @@ local function judge(k)
 end
 
 -- One stream whose key holds another type must not keep the others of its batch, and every later one, from being judged.
+-- Other errors (no memory, no right) are the caller's business: nil, message.
 local function judge_safely(k)
   local ok, verdict = pcall(judge, k)
   if ok then return verdict end
-  if not string.find(type(verdict) == 'table' and verdict.err or verdict, 'WRONGTYPE', 1, true) then error(verdict) end
+  local message = type(verdict) == 'table' and verdict.err or tostring(verdict)
+  if not string.find(message, 'WRONGTYPE', 1, true) then return nil, message end
   out_of_indexes(k)
   return -1
 end
@@ -76,7 +78,9 @@ end
 local reply = {1}
 for i = 1, (#KEYS - 3) / 4 do
   local at, id = 4 * i, ARGV[8 + i]
-  reply[i + 1] = judge_safely({id = id, channel = channel_prefix .. id, active = KEYS[2], orphaned = KEYS[3], stream = KEYS[at],
-    completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]})
+  local verdict, message = judge_safely({id = id, channel = channel_prefix .. id, active = KEYS[2], orphaned = KEYS[3],
+    stream = KEYS[at], completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]})
+  if not verdict then return redis.error_reply(message) end
+  reply[i + 1] = verdict
 end
 return reply

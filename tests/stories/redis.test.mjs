@@ -132,10 +132,16 @@ story('an unknown id with a Last-Event-ID is waited for, never revived', { guard
   assert.ok(took > 800 && took < 3000, `its producer is waited for: ${took.toFixed(0)} ms`);
   assert.equal(gone.raw, '');
   assert.equal(await world.redis.exists('sse:stream:zombie'), 0);
+});
 
+story('an unknown id with a Last-Event-ID whose producer comes back is served', { guardian: false, conf: { pending_wait: '8s' } }, async (world) => {
   const waiting = world.stream('soon', { lastEventId: '1763920000000-0' });
+  const late = world.stream('later', { lastEventId: '1763920000000-0' });
   await world.ctl('open', 'soon', '--user', 'u1');
   await world.ctl('emit', 'soon', 'token', '{"n":1}');
   await waiting.until('token');
-  assert.ok(waiting.ofType('gap').length, 'what it had seen is not there any more: it is told');
+  assert.equal(waiting.ofType('gap').length, 1, 'what it had seen is not there any more: it is told');
+  await stays(() => !late.ended, { during: 1200, what: 'the other one is still waited for' });
+  await world.ctl('open', 'later', '--user', 'u2');
+  await until(() => late.status === 404, { what: () => `404, as it is a stranger's: ${late.status}` });
 });

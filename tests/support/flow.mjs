@@ -6,11 +6,16 @@ import { each, repeatedly, until } from './wait.mjs';
 /** Streams `prefix`-0 .. n-1, each with a viewer that resumes like a browser and an `ssectl emit ID -` that feeds it. */
 export async function startFlow(world, { streams, every = 100, prefix = 'flow', deadline = '60s' }) {
   const ids = Array.from({ length: streams }, (_, i) => `${prefix}-${i}`);
-  const followers = await each(ids, 20, async (id) => {
-    const follower = world.follow(id);
-    await until(() => follower.connections[0]?.ofType('connected').length, { what: `connected on ${id}` });
-    return follower;
-  });
+  const followers = [];
+  const processes = world.responders.count; // each gets its share of the viewers
+  for (let k = 0; k < processes; k++) {
+    const share = ids.slice(Math.round(k * streams / processes), Math.round((k + 1) * streams / processes));
+    followers.push(...await world.onlyAt(k, () => each(share, 20, async (id) => {
+      const follower = world.follow(id);
+      await until(() => follower.connections[0]?.ofType('connected').length, { what: `connected on ${id}` });
+      return follower;
+    })));
+  }
   const producers = await each(ids, 10, async (id) => {
     const producer = world.producer(id, '--deadline', deadline);
     producer.emit('token', { n: 0 });

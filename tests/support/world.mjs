@@ -79,6 +79,16 @@ export class World {
     if (this.server.process?.running) await this.readiness(200);
   }
   async killResponder(i = 0, signal = 'SIGKILL') { return this.responders.list[i].kill(signal, 10000); }
+  /** Do `work` while the i-th responder alone takes connections: the kernel hands none to a stopped process. */
+  async onlyAt(i, work) {
+    const others = this.responders.list.filter((process, k) => k !== i && process.running);
+    others.forEach((process) => process.signal('SIGSTOP'));
+    try {
+      return await work();
+    } finally {
+      others.forEach((process) => process.signal('SIGCONT'));
+    }
+  }
   /** Wait until the ready page answers with this status (asked on the FastCGI socket, so that lighttpd is no part of it). */
   async readiness(status, deadline = 5000) {
     let last;

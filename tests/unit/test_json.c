@@ -176,6 +176,7 @@ Test(json, refuses_a_nul_in_a_name)
 {
 	refuse("{\"a\\u0000b\":1}", "a member's name with");
 	refuse("{\"a\":{\"\\u0000\" : 1}}", "a member's name with");
+	refuse("{\"\\u0000\\n\":1}", "a member's name with");
 	accept("{\"a\":\"\\u0000\",\"b\":1}", "{\"a\":\"\\u0000\",\"b\":1}");
 	accept("[\"\\u0000\",{\"b\":1}]", "[\"\\u0000\",{\"b\":1}]");
 	accept("{\"\\\\u0000\":1}", "{\"\\\\u0000\":1}");
@@ -212,7 +213,16 @@ Test(json, bounds_the_depth)
 	memset(text, '[', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
 	refuse(text, "nested too deeply");
-	accept("[[],[],[[]],{}]", "[[],[],[[]],{}]");
+}
+
+Test(json, counts_depth_and_not_brackets)
+{
+	char text[500] = "[[]";
+
+	for (int i = 0; i < 2 * SR_JSON_DEPTH_MAX; i++)
+		memcpy(text + 3 + 5 * i, ",[{}]", 5);
+	memcpy(text + 3 + 10 * SR_JSON_DEPTH_MAX, "]", 2);
+	accept(text, text);
 }
 
 Test(json, bounds_the_depth_of_objects)
