@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SCAN_COUNT 1000
 #define NAMES_MAX ((size_t)1 << 30)
@@ -123,29 +124,34 @@ static int find_ids(struct list *l)
 
 /* ---- the records ---- */
 
-static const char *or_dash(const char *text)
+static enum sr_err print_json(struct list *l, const char *const f[FIELDS])
 {
-	return *text ? text : "-";
+	sr_json_open(&l->json, NULL, '{');
+	for (int i = 0; i < FIELDS; i++)
+		sr_json_text(&l->json, fields[i], i == LAST_EVENT && !*f[i] ? NULL : f[i]);
+	sr_json_close(&l->json, '}');
+	return sr_json_print(&l->json, &l->ctl->out);
 }
 
 static enum sr_err print_record(struct list *l, const struct sr_reply *record)
 {
+	static const int widths[] = {[TYPE] = 12, [USER] = 16, [STARTED] = 24, [HEARTBEAT] = 0};
 	struct sr_out *o = &l->ctl->out;
 	const char *f[FIELDS];
 
 	for (int i = 0; i < FIELDS; i++)
 		f[i] = sr_reply_text_at(record, (size_t)i, NULL);
-	if (!o->json) {
-		sr_out_printf(o, "%-*s ", l->width, f[STREAM_ID]);
-		sr_out_state(o, or_dash(f[STATE]), 9);
-		sr_out_printf(o, " %-12s %-16s %-24s %s\n", or_dash(f[TYPE]), or_dash(f[USER]), or_dash(f[STARTED]), or_dash(f[HEARTBEAT]));
-		return SR_OK;
+	if (o->json)
+		return print_json(l, f);
+	sr_out_field(o, f[STREAM_ID], l->width);
+	sr_out_text(o, " ");
+	sr_out_state(o, f[STATE], 9);
+	for (int i = TYPE; i <= HEARTBEAT; i++) {
+		sr_out_text(o, " ");
+		sr_out_field(o, f[i], widths[i]);
 	}
-	sr_json_open(&l->json, NULL, '{');
-	for (int i = 0; i < FIELDS; i++)
-		sr_json_text(&l->json, fields[i], i == LAST_EVENT && !*f[i] ? NULL : f[i]);
-	sr_json_close(&l->json, '}');
-	return sr_json_print(&l->json, o);
+	sr_out_text(o, "\n");
+	return SR_OK;
 }
 
 /* It may have expired since it was found, or be what a late write left of an expired one. */
@@ -171,12 +177,25 @@ static int print_batch(struct list *l, size_t from, size_t count)
 	return code;
 }
 
+/* For people who wait, when the list itself goes elsewhere. */
+static void show_progress(const struct list *l, size_t done)
+{
+	if (l->ctl->out.terminal || !isatty(STDERR_FILENO))
+		return;
+	if (done < l->count)
+		fprintf(stderr, "\r%zu of %zu streams", done, l->count);
+	else
+		fputs("\r\033[K", stderr);
+}
+
 static int print_ids(struct list *l)
 {
 	int code = 0;
 
-	for (size_t i = 0; !code && i < l->count; i += SR_BATCH_MAX)
+	for (size_t i = 0; !code && i < l->count; i += SR_BATCH_MAX) {
 		code = print_batch(l, i, l->count - i < SR_BATCH_MAX ? l->count - i : SR_BATCH_MAX);
+		show_progress(l, code ? l->count : i + SR_BATCH_MAX);
+	}
 	return code;
 }
 

@@ -91,7 +91,7 @@ void sr_out_write(struct sr_out *o, const char *bytes, size_t len)
 		put(o, bytes, len);
 		return;
 	}
-	/* Our own newlines end lines; one inside a payload never comes here, since payloads are JSON by then. */
+	/* The newlines are our own: in JSON there is none, and other texts are written as fields. */
 	while (len > 0) {
 		end = memchr(bytes, '\n', len);
 		write_visible(o, bytes, end ? (size_t)(end - bytes) : len);
@@ -123,6 +123,15 @@ void sr_out_printf(struct sr_out *o, const char *format, ...)
 	sr_buf_release(&text);
 }
 
+void sr_out_field(struct sr_out *o, const char *text, int width)
+{
+	size_t len = strlen(text);
+
+	write_visible(o, len ? text : "-", len ? len : 1);
+	for (int used = len ? (int)len : 1; used < width; used++)
+		put_text(o, " ");
+}
+
 static const char *colour_of(const char *state)
 {
 	static const char *const table[][2] = {{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"}};
@@ -139,7 +148,7 @@ void sr_out_state(struct sr_out *o, const char *state, int width)
 
 	if (colour)
 		put_text(o, colour);
-	sr_out_printf(o, "%-*s", width, state);
+	sr_out_field(o, state, width);
 	if (colour)
 		put_text(o, "\033[0m");
 }

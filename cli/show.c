@@ -222,11 +222,12 @@ static void text_hash(struct sr_out *o, const struct sr_reply *hash)
 
 		if (is_producer(field))
 			continue;
-		sr_out_printf(o, LABEL, field);
+		sr_out_field(o, field, 18);
+		sr_out_text(o, " ");
 		if (strcmp(field, "state") == 0)
 			sr_out_state(o, value, 0);
 		else
-			sr_out_text(o, *value ? value : "-");
+			sr_out_field(o, value, 0);
 		sr_out_text(o, "\n");
 	}
 }
@@ -240,7 +241,9 @@ static void text_viewers(struct sr_out *o, const struct sr_reply *viewers)
 		sr_out_printf(o, LABEL "none\n", "viewers");
 	for (size_t i = 0; i + 1 < sr_reply_count(viewers); i += 2) {
 		count = viewers_of(sr_reply_text_at(viewers, i + 1, NULL), seen);
-		sr_out_printf(o, LABEL "%lld at %s, said %s\n", "viewers", count, sr_reply_text_at(viewers, i, NULL), seen);
+		sr_out_printf(o, LABEL "%lld at ", "viewers", count);
+		sr_out_field(o, sr_reply_text_at(viewers, i, NULL), 0);
+		sr_out_printf(o, ", said %s\n", seen);
 	}
 }
 
@@ -249,8 +252,11 @@ static void text_producers(struct sr_out *o, const struct sr_reply *record)
 	for (size_t i = 0; i + 1 < sr_reply_count(record); i += 2) {
 		const char *field = sr_reply_text_at(record, i, NULL);
 
-		if (is_producer(field))
-			sr_out_printf(o, LABEL "%s, last number %lld\n", "published by", field + 2, strtoll(sr_reply_text_at(record, i + 1, NULL), NULL, 10));
+		if (!is_producer(field))
+			continue;
+		sr_out_printf(o, LABEL, "published by");
+		sr_out_field(o, field + 2, 0);
+		sr_out_printf(o, ", last number %lld\n", strtoll(sr_reply_text_at(record, i + 1, NULL), NULL, 10));
 	}
 }
 

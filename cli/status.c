@@ -300,35 +300,50 @@ static void text_counters(struct sr_out *o, const struct sr_reply *node)
 
 		while (k < 5 && strcmp(name, said[k]) != 0)
 			k++;
-		if (k == 5)
-			sr_out_printf(o, " %s=%s", name, sr_reply_text_at(node, i + 1, NULL));
+		if (k < 5)
+			continue;
+		sr_out_text(o, " ");
+		sr_out_field(o, name, 0);
+		sr_out_text(o, "=");
+		sr_out_field(o, sr_reply_text_at(node, i + 1, NULL), 0);
 	}
 	sr_out_text(o, "\n");
 }
 
+/* Words and fields in turn: "word", "field", "word", ... , NULL. */
+static void text_line(struct sr_out *o, const struct sr_reply *hash, const char *const *parts)
+{
+	for (; *parts; parts += 2) {
+		sr_out_text(o, parts[0]);
+		if (!parts[1])
+			return;
+		sr_out_field(o, field(hash, parts[1]), 0);
+	}
+}
+
 static void text_nodes(const struct status *s)
 {
+	static const char *const parts[] = {" ", "node", " on ", "host", " pid ", "pid", ", seen ", "seenAt", ":", NULL};
 	struct sr_out *o = &s->ctl->out;
 
 	for (size_t i = 0; i < s->count; i++) {
 		if (!sr_reply_count(s->nodes[i]))
 			continue;
-		sr_out_printf(o, "%-11s %s on %s pid %s, seen %s:", field(s->nodes[i], "kind"), field(s->nodes[i], "node"), field(s->nodes[i], "host"),
-		              field(s->nodes[i], "pid"), field(s->nodes[i], "seenAt"));
+		sr_out_field(o, field(s->nodes[i], "kind"), 11);
+		text_line(o, s->nodes[i], parts);
 		text_counters(o, s->nodes[i]);
 	}
 }
 
 static void text_guardian(const struct status *s)
 {
+	static const char *const parts[] = {"last pass   ", "lastPassAt", ", ", "lastPassMs", " ms: ", "lastPassActive", " active, ", "lastPassMarked",
+	                                    " marked, ", "lastPassFailed", " failed, ", "lastPassHealed", " healed\n", NULL};
 	struct sr_out *o = &s->ctl->out;
-	const char *at = field(s->guardian, "lastPassAt");
 	long long since = strtoll(field(s->guardian, "since"), NULL, 10), last = strtoll(field(s->guardian, "last"), NULL, 10);
 
-	if (*at)
-		sr_out_printf(o, "last pass   %s, %s ms: %s active, %s marked, %s failed, %s healed\n", at, field(s->guardian, "lastPassMs"),
-		              field(s->guardian, "lastPassActive"), field(s->guardian, "lastPassMarked"), field(s->guardian, "lastPassFailed"),
-		              field(s->guardian, "lastPassHealed"));
+	if (*field(s->guardian, "lastPassAt"))
+		text_line(o, s->guardian, parts);
 	else
 		sr_out_text(o, "last pass   never\n");
 	if (last)

@@ -137,7 +137,9 @@ static int print_event(struct watch *w, const char *id, const struct sr_log_entr
 		sr_json_raw(j, "data", e->data, e->data_len);
 		sr_json_close(j, '}');
 	} else {
-		sr_out_printf(&w->ctl->out, "%s %s ", id ? id : "-", e->type);
+		sr_out_printf(&w->ctl->out, "%s ", id ? id : "-");
+		sr_out_field(&w->ctl->out, e->type, 0);
+		sr_out_text(&w->ctl->out, " ");
 		sr_json_raw(j, NULL, e->data, e->data_len);
 	}
 	err = sr_json_print(j, &w->ctl->out);

@@ -14,19 +14,29 @@
 
 static enum sr_err refuse(struct sr_buf *why, const char *url, const char *what)
 {
-	sr_buf_reset(why);
-	if (sr_buf_printf(why, "redis_url '%s': %s", url, what) != SR_OK)
-		return SR_ENOMEM;
+	/* What stands before an '@' may hold a password, also where it was written wrongly. */
+	sr_buf_explain(why, "redis_url '%s': %s", strchr(url, '@') ? "redis://...@..." : url, what);
 	return SR_EINVAL;
 }
 
-static int parse_db(const char *text)
+/* Digits only, at most `most`; else -1. */
+static int parse_number(const char *text, int most)
 {
-	char *end;
-	long db = strtol(text, &end, 10);
+	int number = 0;
 
-	return (*text == 0 || *end || db < 0 || db > 65535) ? -1 : (int)db;
+	if (!*text)
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		number = number * 10 + (*text - '0');
+		if (number > most)
+			return -1;
+	}
+	return number;
 }
+
+#define DB_MAX 65535
 
 static int copy(char *out, size_t size, const char *from, size_t len)
 {
@@ -46,7 +56,7 @@ static enum sr_err parse_unix(struct sr_address *out, const char *url, const cha
 		return refuse(why, url, "write unix:///absolute/path");
 	if (copy(out->path, sizeof out->path, rest, len) != 0)
 		return refuse(why, url, "a Unix socket's path has at most 107 bytes");
-	if (query && (strncmp(query, "?db=", 4) != 0 || (out->db = parse_db(query + 4)) < 0))
+	if (query && (strncmp(query, "?db=", 4) != 0 || (out->db = parse_number(query + 4, DB_MAX)) < 0))
 		return refuse(why, url, "after the path only ?db=NUMBER may stand");
 	return SR_OK;
 }
@@ -59,23 +69,25 @@ static enum sr_err parse_tcp(struct sr_address *out, const char *url, const char
 	const char *host = at ? at + 1 : rest, *host_end, *colon;
 
 	if (at && memchr(rest, ':', (size_t)(at - rest)))
-		return refuse(why, "redis://...", "a password does not belong in the URL; use redis_password_file");
+		return refuse(why, url, "a password does not belong in the URL; use redis_password_file");
 	if (at && copy(out->user, sizeof out->user, rest, (size_t)(at - rest)) != 0)
 		return refuse(why, url, "the user has more than 127 bytes");
-	if (slash && slash[1] && (out->db = parse_db(slash + 1)) < 0)
+	if (slash && slash[1] && (out->db = parse_number(slash + 1, DB_MAX)) < 0)
 		return refuse(why, url, "after the last '/' stands the number of a database");
 	if (*host == '[' && (host_end = memchr(host, ']', (size_t)(end - host)))) {
 		host++;
-		colon = host_end + 1 < end && host_end[1] == ':' ? host_end + 1 : NULL;
+		colon = host_end + 1 < end ? host_end + 1 : NULL;
 	} else {
 		colon = memchr(host, ':', (size_t)(end - host));
 		host_end = colon ? colon : end;
 	}
-	if (host_end == host || copy(out->host, sizeof out->host, host, (size_t)(host_end - host)) != 0)
+	if (host_end == host)
 		return refuse(why, url, "no host");
-	if (copy(out->port, sizeof out->port, colon ? colon + 1 : "6379", colon ? (size_t)(end - colon - 1) : 4) != 0 ||
-	    out->port[0] == 0 || strspn(out->port, "0123456789") != strlen(out->port))
-		return refuse(why, url, "the port is no number");
+	if (copy(out->host, sizeof out->host, host, (size_t)(host_end - host)) != 0)
+		return refuse(why, url, "the host has more than 255 bytes");
+	if ((colon && *colon != ':') || copy(out->port, sizeof out->port, colon ? colon + 1 : "6379", colon ? (size_t)(end - colon - 1) : 4) != 0 ||
+	    parse_number(out->port, 65535) < 1)
+		return refuse(why, url, "the port is a number from 1 to 65535");
 	return SR_OK;
 }
 
@@ -97,6 +109,7 @@ struct sr_lookup {
 	int pipe[2];
 	atomic_int holders; /* the thread and the loop */
 	char host[256], port[6];
+	unsigned attempt;
 	int gai_error;
 	struct sr_socket_address found;
 };
@@ -110,15 +123,30 @@ static void let_go(struct sr_lookup *job)
 	free(job);
 }
 
+/* Of n addresses, the one whose turn it is. */
+static const struct addrinfo *choose(const struct addrinfo *list, unsigned attempt)
+{
+	const struct addrinfo *it;
+	unsigned n = 0;
+
+	for (it = list; it; it = it->ai_next)
+		n++;
+	for (it = list, attempt %= n; attempt; attempt--)
+		it = it->ai_next;
+	return it;
+}
+
 static void *look_up(void *arg)
 {
 	struct sr_lookup *job = arg;
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+	const struct addrinfo *chosen;
 
 	job->gai_error = getaddrinfo(job->host, job->port, &hints, &list);
 	if (job->gai_error == 0) {
-		memcpy(&job->found.addr, list->ai_addr, list->ai_addrlen);
-		job->found.len = list->ai_addrlen;
+		chosen = choose(list, job->attempt);
+		memcpy(&job->found.addr, chosen->ai_addr, chosen->ai_addrlen);
+		job->found.len = chosen->ai_addrlen;
 		freeaddrinfo(list);
 	}
 	if (write(job->pipe[1], "", 1) != 1)
@@ -140,7 +168,7 @@ static void on_done(struct ev_loop *loop, ev_io *w, int revents)
 	let_go(job);
 }
 
-struct sr_lookup *sr_lookup_start(struct ev_loop *loop, const struct sr_address *address, sr_lookup_cb *cb, void *ctx)
+struct sr_lookup *sr_lookup_start(struct ev_loop *loop, const struct sr_address *address, unsigned attempt, sr_lookup_cb *cb, void *ctx)
 {
 	struct sr_lookup *job = sr_calloc(1, sizeof *job);
 	pthread_t thread;
@@ -150,6 +178,7 @@ struct sr_lookup *sr_lookup_start(struct ev_loop *loop, const struct sr_address 
 	job->loop = loop;
 	job->cb = cb;
 	job->ctx = ctx;
+	job->attempt = attempt;
 	memcpy(job->host, address->host, sizeof job->host);
 	memcpy(job->port, address->port, sizeof job->port);
 	atomic_init(&job->holders, 2);

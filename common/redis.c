@@ -530,7 +530,7 @@ static void begin(struct sr_redis *r)
 	}
 	r->state = LOOKUP;
 	set_timer(r, SR_REDIS_CONNECT_MS);
-	r->lookup = sr_lookup_start(r->loop, &r->address, on_looked_up, r);
+	r->lookup = sr_lookup_start(r->loop, &r->address, r->failures, on_looked_up, r);
 	if (!r->lookup)
 		fail(r, SR_ENOMEM, "cannot start the thread that looks up the host's name");
 }

@@ -391,10 +391,27 @@ void sr_hub_drain(struct sr_hub *hub)
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
-void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf)
+/* A shorter interval holds from now on; the list stays in order. */
+static void not_later_than(struct sr_due *list, sr_mono_ms at)
+{
+	for (struct sr_due *d = list->next; d != list; d = d->next)
+		if (d->at > at)
+			d->at = at;
+}
+
+static void use(struct sr_hub *hub, const struct sr_conf *conf)
 {
 	hub->conf = conf;
 	hub->reg = sr_registry_of(conf);
+}
+
+void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf)
+{
+	sr_mono_ms now = sr_clock_mono();
+
+	use(hub, conf);
+	not_later_than(&hub->heartbeats, now + conf->heartbeat_interval);
+	not_later_than(&hub->beats, now + conf->beat_interval);
 }
 
 static bool name_node(struct sr_hub *hub)
@@ -448,7 +465,7 @@ struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, stru
 	if (!hub)
 		return NULL;
 	hub->loop = loop;
-	sr_hub_configure(hub, conf);
+	use(hub, conf);
 	hub->buckets = 256;
 	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);
 	sr_due_list_init(&hub->heartbeats);

@@ -59,7 +59,7 @@ struct sr_hub {
 struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, struct sr_buf *why);
 /* After the loop has ended. */
 void sr_hub_free(struct sr_hub *hub);
-/* SIGHUP: from now on this configuration. What is armed already keeps its old time. */
+/* SIGHUP: from now on this configuration. */
 void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf);
 
 /* Both connections are up. */

@@ -290,15 +290,28 @@ static void accept_all(struct intake_thread *t)
 }
 
 /* EPOLLEXCLUSIVE: of all threads and processes on this socket, one or few are woken for a connection. */
-static bool watch(struct intake_thread *t)
+static bool watch_listener(struct intake_thread *t)
 {
 	struct epoll_event listening = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &t->in->listen_fd};
+
+	return epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->listen_fd, &listening) == 0;
+}
+
+/* The kernel wakes the first in its queue, which would be the same one for ever: whoever was served goes to the end, so that
+ * processes share the streams evenly. */
+static void queue_up_again(struct intake_thread *t)
+{
+	if (epoll_ctl(t->ep, EPOLL_CTL_DEL, t->in->listen_fd, NULL) != 0 || !watch_listener(t))
+		sr_log(SR_LOG_ERROR, "an intake thread lost its socket", "reason", strerror(errno), (char *)NULL);
+}
+
+static bool watch(struct intake_thread *t)
+{
 	struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &t->in->stop_fd};
 
 	t->ep = epoll_create1(EPOLL_CLOEXEC);
 	t->bytes = sr_malloc(SR_INSPECT_BYTES_MAX);
-	if (t->ep >= 0 && t->bytes && epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->listen_fd, &listening) == 0 &&
-	    epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->stop_fd, &stop) == 0)
+	if (t->ep >= 0 && t->bytes && watch_listener(t) && epoll_ctl(t->ep, EPOLL_CTL_ADD, t->in->stop_fd, &stop) == 0)
 		return true;
 	sr_log(SR_LOG_ERROR, "an intake thread cannot watch its socket", "reason", strerror(errno), (char *)NULL);
 	return false;
@@ -314,10 +327,12 @@ static void wait_and_work(struct intake_thread *t)
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == &t->in->stop_fd)
 			continue; /* `stopping` says it */
-		if (events[i].data.ptr == &t->in->listen_fd)
+		if (events[i].data.ptr == &t->in->listen_fd) {
 			accept_all(t);
-		else
+			queue_up_again(t);
+		} else {
 			on_more(t, events[i].data.ptr, events[i].events);
+		}
 	}
 	expire(t);
 }
