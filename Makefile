@@ -5,10 +5,13 @@ PKG      ?= pkg-config
 BUILD    ?= build
 SANITIZE ?=
 WERROR   ?=
+V        ?=
+# One short line a file; V=1 shows the commands.
+say       = $(if $(V),,@echo "  $(1)" &&) 
 
 SR_WARN   = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings \
             -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror)
-SR_HARDEN = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+SR_HARDEN = -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SR_LINK   = -pie -Wl,-z,relro,-z,now
 ifneq ($(SANITIZE),)
 SR_HARDEN = -fPIE -fsanitize=$(SANITIZE) -fno-omit-frame-pointer $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all)
@@ -33,29 +36,29 @@ all: $(PROGRAMS) ## build build/sse-fcgi, build/sse-guardian and build/ssectl
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(SR_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC $<)$(CC) $(CPPFLAGS) $(SR_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/scripts.inc: common/lua/embed.sh $(SCRIPTS) $(wildcard common/lua/lib/*.lua)
 	@mkdir -p $(@D)
-	sh common/lua/embed.sh $(SCRIPTS) >$@.tmp && mv $@.tmp $@
+	$(call say,LUA $@)sh common/lua/embed.sh $(SCRIPTS) >$@.tmp && mv $@.tmp $@
 $(BUILD)/common/script.o: $(BUILD)/scripts.inc
 
 $(BUILD)/libcommon.a: $(COMMON:%=$(BUILD)/common/%.o)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR $@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/sse-fcgi: $(FCGI:%=$(BUILD)/fcgi/%.o) $(BUILD)/libcommon.a
-	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lfcgi $(SR_LIBS)
+	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lfcgi $(SR_LIBS)
 $(BUILD)/sse-guardian: $(GUARDIAN:%=$(BUILD)/guardian/%.o) $(BUILD)/libcommon.a
-	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
+	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
-	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
+	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/ndjson.o $(BUILD)/cli/output.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lcriterion $(SR_LIBS)
+	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ -lcriterion $(SR_LIBS)
 .PHONY: units
 units: $(UNIT:%=$(BUILD)/unit/%) ## build the Criterion programs
 .SECONDARY: $(UNIT:%=$(BUILD)/tests/unit/%.o) $(SUPPORT)
@@ -71,7 +74,7 @@ export PORT RUN_DIR INPUT BUILD
 run: ## install what is missing, build, and run everything on 127.0.0.1:PORT (PORT, RUN_DIR, INPUT=file)
 	@sh deploy/install-deps.sh build run
 	@$(MAKE) --no-print-directory all
-	@exec deploy/run.sh
+	@exec setpriv --pdeathsig TERM deploy/run.sh
 
 # --- test --------------------------------------------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, cla
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
+	shellcheck deploy/*.sh deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
 	clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc
 
 .PHONY: clean

@@ -106,7 +106,8 @@ int sr_ctl_redis_failed(const struct sr_ctl *ctl, const char *what, enum sr_err 
 	case SR_EBUSY:
 		if (!ctl->writes)
 			return sr_ctl_fail(ctl, SR_EX_REDIS, what, "Redis at %s is unavailable: %s", url, reason);
-		return sr_ctl_fail(ctl, SR_EX_LATER, what, "no answer from Redis at %s within the deadline, it is not known whether this was stored: %s", url, reason);
+		return sr_ctl_fail(ctl, SR_EX_LATER, what, "no answer from Redis at %s within the deadline, it is not known whether this was stored: %s",
+		                   url, reason);
 	default:
 		return sr_ctl_fail(ctl, SR_EX_LATER, what, "%s", sr_strerror(err));
 	}

@@ -134,7 +134,8 @@ void sr_out_field(struct sr_out *o, const char *text, int width)
 
 static const char *colour_of(const char *state)
 {
-	static const char *const table[][2] = {{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"}};
+	static const char *const table[][2] = {
+		{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"}};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (strcmp(state, table[i][0]) == 0)

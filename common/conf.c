@@ -1,3 +1,6 @@
+/* conf.c - the values of one configuration: defaults, setting, cross-checks, dump. The other parts of conf.h are in conf_*.c. */
+#include "common/conf.h"
+
 #include "common/conf_parts.h"
 #include "common/mem.h"
 #include <stdlib.h>

@@ -63,7 +63,7 @@ const struct sr_option sr_options[SR_CONF_COUNT] = {
 	{DURATION(receive_timeout, 100 * MS, MINUTE), .initial = "5s",
 	 .help = "A whole FastCGI request must have come in by then."},
 	{TEXT(publish_token_file), .initial = "",
-	 .help = "File whose first line is the token for publishing over HTTP. Empty: publishing over HTTP is off."},
+	 .help = "Reserved for publishing over HTTP, which this version does not have."},
 	{TEXT(cors_origins), .initial = "", .check = sr_check_origins,
 	 .help = "Origins, separated by spaces, whose pages may read streams: https://app.example.org"},
 	{TEXT(status_allow), .initial = "127.0.0.0/8 ::1 unix", .check = sr_check_addresses,

@@ -99,6 +99,15 @@ static void watch(struct sr_redis *r, int events)
 	ev_io_start(r->loop, &r->io);
 }
 
+/* The timer follows the command whose answer is next. One that is set too early only looks again. */
+static void watch_head(struct sr_redis *r)
+{
+	int64_t ms = r->head->deadline - sr_clock_mono();
+
+	if (!ev_is_active(&r->timer) || (double)ms / 1000.0 < ev_timer_remaining(r->loop, &r->timer))
+		set_timer(r, ms);
+}
+
 static enum sr_err enqueue(struct sr_redis *r, const struct sr_call *call, int64_t timeout_ms, sr_redis_cb *cb, void *ctx)
 {
 	struct pending *p = sr_calloc(1, sizeof *p);
@@ -120,7 +129,7 @@ static enum sr_err enqueue(struct sr_redis *r, const struct sr_call *call, int64
 	*r->tail = p;
 	r->tail = &p->next;
 	if (r->head == p && r->state == READY)
-		set_timer(r, p->deadline - sr_clock_mono());
+		watch_head(r);
 	return SR_OK;
 }
 

@@ -179,7 +179,7 @@ check_port() {
 	# perl-base, which every Debian has, binds as lighttpd will; connecting would not see all that is in the way.
 	why=$(perl -MSocket -e 'socket my $s, PF_INET, SOCK_STREAM, 0 or die; setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
 		bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) && listen($s, 1) or print "$!"' "$PORT")
-	[ -z "$why" ] || die "PORT=$PORT cannot be used on 127.0.0.1 ($why); choose another, e.g. PORT=$((PORT % 65535 + 1))"
+	[ -z "$why" ] || die "PORT=$PORT cannot be used on 127.0.0.1 ($why); choose another, e.g. PORT=$((PORT < 1024 ? 8080 : PORT % 65535 + 1))"
 }
 
 check_path() { # PATH NAME: it goes into configuration files and a URL

@@ -37,10 +37,11 @@ struct sr_request *sr_request_new(const struct sr_request_values *v)
 	const char *last = or_empty(v->last_event_id), *user = or_empty(v->user), *origin = or_empty(v->origin), *addr = or_empty(v->remote_addr);
 	size_t bytes = strlen(script) + strlen(info) + strlen(query) + strlen(last) + strlen(user) + strlen(origin) + strlen(addr) + 6;
 	struct sr_request *r = sr_malloc(sizeof *r + bytes);
-	char *at = (char *)(r + 1);
+	char *at;
 
 	if (!r)
 		return NULL;
+	at = (char *)(r + 1);
 	*r = (struct sr_request){.fd = -1, .method = method_of(or_empty(v->method))};
 	r->path = place(&at, script);
 	at--; /* PATH_INFO goes on where SCRIPT_NAME ends */

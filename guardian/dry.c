@@ -44,7 +44,8 @@ static enum sr_err ask(struct sr_session *s, struct sr_call *call, struct sr_rep
 }
 
 /* Print the members of an index up to a score; *count receives how many. */
-static enum sr_err list(struct sr_session *s, const struct sr_registry *reg, enum sr_key index, int64_t score, const char *verb, long long *count)
+static enum sr_err list(struct sr_session *s, const struct sr_registry *reg, enum sr_key index, int64_t score, const char *verb,
+                        long long *count)
 {
 	struct sr_reply *reply = NULL;
 	struct sr_call call;

@@ -341,7 +341,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	if (err == SR_OK)
 		err = take_over(g, &fresh, &why);
 	if (err != SR_OK) {
-		sr_log(SR_LOG_ERROR, "the new configuration is refused, the old one stays", "reason", why.len ? why.data : sr_strerror(err), (char *)NULL);
+		sr_log(SR_LOG_ERROR, "the new configuration is refused, the old one stays", "reason",
+		       why.len ? why.data : sr_strerror(err), (char *)NULL);
 		sr_conf_release(&fresh);
 	} else if (sr_log_open(g->command->usage->program, g->conf->log_target, (enum sr_log_level)g->conf->log_level) != SR_OK) {
 		sr_log(SR_LOG_ERROR, "the log stays where it is", "target", g->conf->log_target, "reason", strerror(errno), (char *)NULL);
@@ -402,8 +403,8 @@ static void start(struct guardian *g)
 static void warn_of_short_proof(const struct sr_conf *conf)
 {
 	if (conf->proof_window < conf->beat_interval + SR_REDIS_BACKOFF_MAX_MS)
-		sr_log(SR_LOG_WARN, "proof_window is shorter than a beat and the longest reconnect pause: live streams may be orphaned after an outage",
-		       "proof_window_ms", sr_log_num(conf->proof_window), "least_ms", sr_log_num(conf->beat_interval + SR_REDIS_BACKOFF_MAX_MS),
+		sr_log(SR_LOG_WARN, "proof_window is short: live streams may be orphaned after an outage", "proof_window_ms",
+		       sr_log_num(conf->proof_window), "beat_and_reconnect_ms", sr_log_num(conf->beat_interval + SR_REDIS_BACKOFF_MAX_MS),
 		       (char *)NULL);
 }
 
@@ -420,7 +421,7 @@ int sr_guardian_run(struct sr_conf *conf, const struct sr_command *command, bool
 		g.link.redis = connection(&g, conf, &why);
 	if (!g.link.redis) {
 		sr_log(SR_LOG_ERROR, "cannot start", "reason", why.len ? why.data : sr_strerror(SR_ENOMEM), (char *)NULL);
-		g.exit_code = SR_EX_BUG;
+		g.exit_code = why.len ? SR_EX_CONFIG : SR_EX_BUG; /* the URL is bad; memory is out */
 		goto out;
 	}
 	sr_canary_init(&g.canary, &g.link, &g.report, on_canary, &g);

@@ -21,7 +21,7 @@ static void on_viewers(void *ctx, enum sr_err err, const struct sr_reply *reply)
 			latest_ms = said_ms;
 			owner = i;
 		}
-	if (latest_ms >= 0) {
+	if (latest_ms >= 0 && latest_ms <= s->silent_since_ms) {
 		name = sr_reply_text_at(reply, owner, &len);
 		sr_owners_add(&s->owners, name, len);
 	}
@@ -57,12 +57,15 @@ static enum sr_err ask_for_id(struct sr_sample *s, long long rank)
 	return sr_link_send(s->link, &call, on_id, s);
 }
 
-enum sr_err sr_sample_start(struct sr_sample *s, const struct sr_link *link, long long stale, sr_sample_cb *done, void *ctx)
+enum sr_err sr_sample_start(struct sr_sample *s, long long stale, int64_t silent_since_ms)
 {
 	int count = stale < SR_PACE_SAMPLE ? (int)stale : SR_PACE_SAMPLE;
 	enum sr_err err = SR_OK;
 
-	*s = (struct sr_sample){.link = link, .done = done, .ctx = ctx};
+	s->silent_since_ms = silent_since_ms;
+	s->owners.count = 0;
+	s->waiting = 0;
+	s->err = SR_OK;
 	for (int i = 0; err == SR_OK && i < count; i++) {
 		err = ask_for_id(s, stale / count * i);
 		s->waiting += err == SR_OK;

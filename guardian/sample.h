@@ -12,13 +12,19 @@ struct sr_sample {
 	const struct sr_link *link;
 	sr_sample_cb *done;
 	void *ctx;
+	int64_t silent_since_ms;
 	struct sr_owners owners;
 	int waiting;     /* for so many replies */
 	enum sr_err err; /* the first failure */
 };
 
-/* stale: members at the low end of the index. The owner of a stream is the responder that spoke of it last; a stream
- * without viewers has none. SR_OK: `done` will be called; else nothing is on its way. */
-SR_MUST_CHECK enum sr_err sr_sample_start(struct sr_sample *s, const struct sr_link *link, long long stale, sr_sample_cb *done, void *ctx);
+/**
+ * Begin a sample; s->link, s->done and s->ctx are set, and stay.
+ * stale            members at the low end of the index
+ * silent_since_ms  Redis's clock. The owner of a stream is the responder that spoke of it last, if that was before this: one
+ *                  that was heard since has contact, and what died is the producer. A stream without viewers has no owner.
+ * Returns          SR_OK: `done` will be called. Else nothing is on its way.
+ */
+SR_MUST_CHECK enum sr_err sr_sample_start(struct sr_sample *s, long long stale, int64_t silent_since_ms);
 
 #endif

@@ -190,7 +190,7 @@ static void choose_pace(struct sr_sweep *s)
 		begin_judging(s);
 		return;
 	}
-	err = sr_sample_start(&s->sample, s->link, s->tally->stale, on_sampled, s);
+	err = sr_sample_start(&s->sample, s->tally->stale, s->tally->at_ms - s->link->reg.stale_threshold);
 	if (err != SR_OK)
 		fail(s, err, NULL);
 }
@@ -273,6 +273,7 @@ static void finish_page(struct sr_sweep *s)
 void sr_sweep_init(struct sr_sweep *s, const struct sr_link *link, struct sr_tally *tally, sr_sweep_cb *done, void *ctx)
 {
 	*s = (struct sr_sweep){.link = link, .tally = tally, .done = done, .ctx = ctx};
+	s->sample = (struct sr_sample){.link = link, .done = on_sampled, .ctx = s};
 	ev_init(&s->pause, on_pause);
 	s->pause.data = s;
 }
