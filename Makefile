@@ -90,7 +90,7 @@ check-units: all units ## only the Criterion programs
 	sh tests/run-units.sh $(UNIT:%=$(BUILD)/unit/%)
 
 check-stories: all tests/node_modules/.stamp ## only the stories (STORY=tests/stories/main.test.mjs for one)
-	SR_BUILD=$(abspath $(BUILD)) sh tests/run-stories.sh $(STORY)
+	SR_BUILD=$(abspath $(BUILD)) bash tests/run-stories.sh $(STORY)
 
 tests/node_modules/.stamp: tests/package-lock.json
 	cd tests && npm ci --no-audit --no-fund --loglevel=error
@@ -127,8 +127,8 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, cla
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck deploy/*.sh deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
-	clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc
+	shellcheck --severity=warning deploy/*.sh deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean
 clean: ## remove what was built

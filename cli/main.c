@@ -138,16 +138,14 @@ static bool wants_help(char **argv, const char **topic)
 
 	*topic = NULL;
 	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
-		if (strcmp(*argv, "--help") == 0 || strcmp(*argv, "-h") == 0) {
+		bool is_flag = strncmp(*argv, "--", 2) == 0;
+
+		if (strcmp(*argv, "--help") == 0 || strcmp(*argv, "-h") == 0 || (!*topic && strcmp(*argv, "help") == 0))
 			asked = true;
-		} else if (strncmp(*argv, "--", 2) == 0) {
-			if (takes_next(*argv) && argv[1])
-				argv++;
-		} else if (!*topic && strcmp(*argv, "help") == 0) {
-			asked = true;
-		} else if (!*topic) {
+		else if (is_flag && takes_next(*argv) && argv[1])
+			argv++;
+		else if (!is_flag && !*topic)
 			*topic = *argv;
-		}
 	}
 	return asked;
 }

@@ -155,16 +155,19 @@ static size_t count_kind(const struct status *s, const char *kind)
 static void warn(struct status *s, const char *format, ...) SR_PRINTF(2, 3);
 static void warn(struct status *s, const char *format, ...)
 {
-	char text[256];
+	struct sr_buf text;
 	va_list ap;
 
+	sr_buf_init(&text, 1024);
 	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
+	if (sr_buf_vprintf(&text, format, ap) != SR_OK)
+		sr_buf_explain(&text, "%s", sr_strerror(SR_ENOMEM));
 	va_end(ap);
 	if (s->ctl->out.json)
-		sr_json_text(&s->warnings, NULL, text);
+		sr_json_text(&s->warnings, NULL, sr_buf_text(&text));
 	else
-		sr_out_printf(&s->ctl->out, "warning     %s\n", text);
+		sr_out_printf(&s->ctl->out, "warning     %s\n", sr_buf_text(&text));
+	sr_buf_release(&text);
 }
 
 static void warn_of_redis(struct status *s)

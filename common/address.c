@@ -131,7 +131,7 @@ static const struct addrinfo *choose(const struct addrinfo *list, unsigned attem
 
 	for (it = list; it; it = it->ai_next)
 		n++;
-	for (it = list, attempt %= n; attempt; attempt--)
+	for (it = list, attempt %= n ? n : 1; attempt; attempt--)
 		it = it->ai_next;
 	return it;
 }

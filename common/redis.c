@@ -47,6 +47,7 @@ struct sr_redis {
 	ev_io io;
 	ev_prepare flush;    /* one send a loop turn */
 	ev_timer timer;      /* the head's deadline, the connect's deadline, the backoff, or the probe */
+	sr_mono_ms timer_at;
 	struct sr_lookup *lookup;
 	redisReader *reader;
 	struct sr_reply *current; /* the reply that is being dispatched; NULL once it was taken */
@@ -83,6 +84,7 @@ enum sr_err sr_redis_last_error(const struct sr_redis *r)
 static void set_timer(struct sr_redis *r, int64_t ms)
 {
 	ev_timer_stop(r->loop, &r->timer);
+	r->timer_at = sr_clock_mono() + ms;
 	ev_timer_set(&r->timer, (double)ms / 1000.0, 0.);
 	ev_now_update(r->loop);
 	ev_timer_start(r->loop, &r->timer);
@@ -99,13 +101,11 @@ static void watch(struct sr_redis *r, int events)
 	ev_io_start(r->loop, &r->io);
 }
 
-/* The timer follows the command whose answer is next. One that is set too early only looks again. */
+/* The timer follows the command whose answer is next. One that fires too early only looks again. */
 static void watch_head(struct sr_redis *r)
 {
-	int64_t ms = r->head->deadline - sr_clock_mono();
-
-	if (!ev_is_active(&r->timer) || (double)ms / 1000.0 < ev_timer_remaining(r->loop, &r->timer))
-		set_timer(r, ms);
+	if (r->state == READY && r->head && r->head->deadline < r->timer_at)
+		set_timer(r, r->head->deadline - sr_clock_mono());
 }
 
 static enum sr_err enqueue(struct sr_redis *r, const struct sr_call *call, int64_t timeout_ms, sr_redis_cb *cb, void *ctx)
@@ -128,8 +128,7 @@ static enum sr_err enqueue(struct sr_redis *r, const struct sr_call *call, int64
 	}
 	*r->tail = p;
 	r->tail = &p->next;
-	if (r->head == p && r->state == READY)
-		watch_head(r);
+	watch_head(r);
 	return SR_OK;
 }
 
@@ -180,6 +179,7 @@ static void answer(struct sr_redis *r, const struct sr_reply *reply)
 	unsigned generation = r->generation;
 	enum sr_err err = sr_reply_error(reply);
 
+	watch_head(r);
 	if (sr_reply_is_noscript(reply) && resend_whole(r, p))
 		return;
 	p->cb(p->ctx, err, reply);
@@ -283,7 +283,9 @@ static void on_readable(struct sr_redis *r)
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct sr_redis *r = w->data;
+	unsigned generation = r->generation;
 	ssize_t n;
+	int error;
 
 	(void)loop;
 	(void)revents;
@@ -291,7 +293,10 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 		return;
 	n = send(r->fd, r->out.data, r->out.len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		fail(r, SR_EDOWN, strerror(errno));
+		error = errno;
+		on_readable(r); /* Redis may have said why it hung up: too many clients */
+		if (generation == r->generation)
+			fail(r, SR_EDOWN, strerror(error));
 		return;
 	}
 	if (n > 0)
@@ -609,6 +614,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 static enum sr_err change_subscriptions(struct sr_redis *r, const char *verb, const char *prefix, const char *const *ids, size_t count)
 {
 	struct sr_call call;
+	size_t before = r->out.len;
 	enum sr_err err = SR_OK;
 
 	if (r->state != READY || !r->pubsub)
@@ -625,6 +631,8 @@ static enum sr_err change_subscriptions(struct sr_redis *r, const char *verb, co
 			err = sr_call_encode(&call, false, &r->out);
 		sr_call_release(&call);
 	}
+	if (err != SR_OK)
+		sr_buf_truncate(&r->out, before); /* all or none */
 	return err == SR_ETOOBIG ? SR_EBUSY : err;
 }
 

@@ -69,8 +69,8 @@ SR_MUST_CHECK enum sr_err sr_redis_send(struct sr_redis *r, const struct sr_call
 /* Inside an sr_redis_cb: keep this reply beyond the callback; free it with sr_reply_free(). */
 struct sr_reply *sr_redis_take_reply(struct sr_redis *r);
 
-/* Pub/Sub connection only: (un)subscribe `count` channels given as (prefix, ids). SR_EDOWN, SR_EBUSY, SR_ENOMEM: none of this batch
- * was sent. Subscriptions do not outlive the connection: subscribe again in on_ready. */
+/* Pub/Sub connection only: (un)subscribe `count` channels given as (prefix, ids). SR_EDOWN, SR_EBUSY, SR_ENOMEM: none of them was
+ * sent. Subscriptions do not outlive the connection: subscribe again in on_ready. */
 SR_MUST_CHECK enum sr_err sr_redis_subscribe(struct sr_redis *r, const char *prefix, const char *const *ids, size_t count);
 SR_MUST_CHECK enum sr_err sr_redis_unsubscribe(struct sr_redis *r, const char *prefix, const char *const *ids, size_t count);
 

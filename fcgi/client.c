@@ -52,7 +52,7 @@ static void drop_front(struct sr_client *c)
 
 static void written(struct sr_client *c, size_t n)
 {
-	while (n) {
+	while (n && c->queued) {
 		size_t left = sr_frame_wire(c->queue[0]) - c->offset;
 
 		c->bytes -= (uint32_t)(n < left ? n : left);

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # run-stories.sh [FILE ...] - run the stories (all of them by default) one file after the other; a skipped test is a failure.
 set -u
 cd "$(dirname "$0")" || exit 1

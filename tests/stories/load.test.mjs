@@ -15,6 +15,11 @@ async function directViewer(world, id, options) {
   return peer;
 }
 
+/** How often a heartbeat was written to the index so far (scripts' commands are counted, too). */
+async function heartbeatsWritten(world) {
+  return Number((await world.redis.info('commandstats')).match(/cmdstat_zadd:calls=(\d+)/)?.[1] ?? 0);
+}
+
 const loadConf = { heartbeat_interval: '2s', beat_interval: '2s', stale_threshold: '30s', max_streams: '20000' };
 
 story('five thousand idle streams in one process: memory, connections, and all leaving at once',
@@ -28,13 +33,18 @@ story('five thousand idle streams in one process: memory, connections, and all l
     await until(async () => await world.redis.zcard('sse:active') === 0, { what: 'the first hundred to be gone' });
     const idle = { rss: responder.rssKiB, threads: responder.threads, sockets: responder.sockets };
 
+    const opening = performance.now();
+    const writes = await heartbeatsWritten(world);
     const peers = await each(Array.from({ length: count }, (_, i) => `idle-${i}`), 64, (id) => directViewer(world, id, { keepRaw: false }));
+    const rounds = (performance.now() - opening) / 2000; // beat_interval
+    const perViewer = (await heartbeatsWritten(world) - writes) / count;
     await until(() => peers.every((peer) => peer.heartbeats > 0), { deadline: 20000, what: 'a heartbeat on every stream' });
     assert.equal(await world.redis.zcard('sse:active'), count);
     assert.equal(responder.sockets - idle.sockets, count, 'one socket a stream');
     assert.equal(responder.threads, idle.threads, 'no thread of its own for any stream');
     const perStream = (responder.rssKiB - idle.rss) / count;
     console.log(`# ${count} idle streams: ${perStream.toFixed(2)} KiB of RSS each${plainBuild ? '' : ' (sanitizer build: not judged)'}`);
+    assert.ok(perViewer <= 2 + rounds, `while they came, each stream was written ${perViewer.toFixed(1)} times to the index, in ${rounds.toFixed(1)} beats: a new viewer must not cost the others a beat`);
     if (plainBuild) assert.ok(perStream <= 1, `RSS grew by ${perStream.toFixed(2)} KiB a stream, from ${idle.rss} KiB`);
     const connections = (await world.redis.client('LIST')).trim().split('\n');
     const me = await world.redis.client('ID');

@@ -1,6 +1,7 @@
 // Child processes: started in their own groups, never left behind; and what /proc says about them.
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import assert from 'node:assert/strict';
 import { until, within } from './wait.mjs';
 
@@ -91,6 +92,14 @@ export class Process {
     const line = readFileSync(`/proc/${this.pid}/status`, 'latin1').match(new RegExp(`^${field}:\\s+(\\d+)`, 'm'));
     assert.ok(line, `/proc/${this.pid}/status has no ${field}`);
     return Number(line[1]);
+  }
+
+  /** For figures that are about this process, and not about what else runs on this machine; needs root, else nothing changes. */
+  first() {
+    try {
+      setPriority(this.pid, -15);
+    } catch { /* measured as it is */ }
+    return this;
   }
 
   get rssKiB() { return this.status('VmRSS'); }

@@ -60,7 +60,7 @@ static void add(const char **argv, int *argc, const char *name, const char *valu
 static void become_server(struct redisd *d, pid_t parent)
 {
 	const char *argv[64];
-	char port[12], log[96];
+	char port[12], log[96], *rest = NULL;
 	int argc = 0, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -82,7 +82,9 @@ static void become_server(struct redisd *d, pid_t parent)
 	if (d->password)
 		add(argv, &argc, "--requirepass", d->password);
 	if (d->acl)
-		add(argv, &argc, "--user", d->acl);
+		add(argv, &argc, "--user", NULL);
+	for (char *word = d->acl ? strtok_r(d->acl, " ", &rest) : NULL; word && argc < 50; word = strtok_r(NULL, " ", &rest))
+		add(argv, &argc, word, NULL);
 	for (const char *const *word = d->options.more; word && *word && argc < 60; word++)
 		add(argv, &argc, *word, NULL);
 	argv[argc] = NULL;
@@ -139,7 +141,6 @@ static bool run(struct redisd *d)
 			return true;
 		poll(NULL, 0, 2);
 	}
-	say_log(d);
 	redisd_kill(d);
 	return false;
 }
@@ -171,6 +172,7 @@ struct redisd *redisd_start(const struct redisd_options *options)
 		if (!d->options.tcp)
 			break;
 	}
+	say_log(d);
 	redisd_stop(d);
 	return NULL;
 }
@@ -208,7 +210,10 @@ bool redisd_again(struct redisd *d, const char *const *more)
 {
 	if (more)
 		d->options.more = more;
-	return run(d);
+	if (run(d))
+		return true;
+	say_log(d);
+	return false;
 }
 
 void redisd_freeze(struct redisd *d)

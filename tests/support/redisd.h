@@ -9,7 +9,7 @@ struct redisd;
 
 struct redisd_options {
 	const char *password;    /* requirepass; NULL = none */
-	const char *acl;         /* one ACL user line: "bob on >secret ~* &* +@all"; NULL = none */
+	const char *acl;         /* one ACL user: "bob on >secret ~* &* +@all"; NULL = none */
 	bool tcp;                /* listen on a free port of 127.0.0.1 too */
 	bool appendonly;         /* AOF: kill -9 and start again loses nothing */
 	const char *const *more; /* more of redis-server's arguments, NULL-ended; NULL = none. Borrowed until redisd_stop() */

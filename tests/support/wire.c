@@ -2,6 +2,7 @@
 #include "tests/support/wire.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ struct wire *wire_open(const struct sr_redis_options *options, struct wire *besi
 	struct wire *w = calloc(1, sizeof *w);
 	struct sr_buf why;
 
-	cr_assert(w);
+	cr_assert(w && sr_log_open("test", "/dev/null", SR_LOG_DEBUG) == SR_OK);
 	sr_buf_init(&why, 512);
 	o.name = o.name ? o.name : "wire";
 	o.password_file = o.password_file ? o.password_file : "";

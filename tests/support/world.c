@@ -2,6 +2,7 @@
 #include "tests/support/world.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,6 +90,7 @@ void world_open(void)
 
 	w = (struct world){.redis = redisd_start(NULL)};
 	cr_assert(w.redis, "no redis-server");
+	cr_assert_eq(sr_log_open("test", "/dev/null", SR_LOG_DEBUG), SR_OK);
 	w.conf.redis_url = strdup(redisd_url(w.redis));
 	w.conf.redis_password_file = nothing;
 	w.conf.key_prefix = prefix;
