@@ -38,6 +38,7 @@ struct sr_hub {
 	size_t answering;                /* short responses that are being written */
 	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) */
 	size_t unacked;                  /* subscriptions on their way */
+	bool resubscribing;              /* the connection is new: beat when all are acknowledged */
 
 	struct sr_due heartbeats;        /* opened viewers, by their next comment */
 	struct sr_due closing;           /* viewers whose end is being written */

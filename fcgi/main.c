@@ -168,6 +168,11 @@ int main(int argc, char **argv)
 	char **operands;
 	int code = SR_EX_OK;
 
+	/* As a CGI program: a query without '=' may come as arguments (RFC 3875, 4.4), and no client may give us options. */
+	if (argc > 1 && getenv("GATEWAY_INTERFACE")) {
+		r.argc = argc = 1;
+		argv[1] = NULL;
+	}
 	switch (sr_conf_start(&r.conf, &usage, argc, argv, &operands, &code)) {
 	case SR_CONF_STOP: return SR_EX_OK;
 	case SR_CONF_REFUSE: return code;

@@ -164,6 +164,24 @@ story('a stall of Redis orphans nobody who lives', { conf: { stale_threshold: '4
   for (const id of [...ids, 'leased']) assert.equal(await orphanMarks(world, id), 0, id);
 });
 
+story('after a stall the guardian waits for those who are slow to come back', { conf: { stale_threshold: '3s', proof_window: '4s', orphan_grace: '10s' }, timeout: 60000 },
+  async (world) => {
+    const ids = names('slow', 20);
+    await each(ids, 10, (id) => world.viewer(id));
+    await guardianMarksBait(world);
+    const [responder] = world.responders.list;
+    const allActive = async () => (await statesOf(world.redis, ids)).every((now) => now === 'active');
+    world.server.process.signal('SIGSTOP');
+    await stays(() => responder.running, { during: 3600, what: 'Redis stands still for longer than the threshold, and no command is given up' });
+    await responder.freeze(); // still in its reconnect pause when the guardian is already there
+    world.server.process.signal('SIGCONT');
+    await stays(allActive, { during: 2500, what: 'no stream is marked on the heartbeats that Redis could not take' });
+    responder.signal('SIGCONT');
+    await stays(allActive, { during: 3000, what: 'all live streams are active' });
+    for (const id of ids) assert.equal(await orphanMarks(world, id), 0, id);
+    await guardianMarksBait(world);
+  });
+
 /** Fill the index with stale streams, and let a guardian sweep them: seconds, and ms of the longest call. */
 async function sweepMany(world, total) {
   const { redis } = world;

@@ -137,6 +137,27 @@ story('records in Redis: names, fields, dates and lifetimes', plain, async (worl
   await assertKeys(redis);
 });
 
+story('no step leaves a key without a TTL, and no guardian has to heal it', plain, async (world) => {
+  const steps = {
+    'a producer opens': () => world.ctl('open', 't1', '--user', 'u1'),
+    'with a lease': () => world.ctl('open', 't2', '--user', 'u1', '--lease'),
+    'an event opens': () => world.ctl('emit', 't3', 'token', '{}', '--user', 'u1'),
+    'an event': () => world.ctl('emit', 't1', 'token', '{}'),
+    'a beat': () => world.ctl('beat', 't2'),
+    'a viewer registers': () => world.viewer('t4'),
+    'a viewer joins': () => world.viewer('t1'),
+    'a viewer leaves': () => world.clients.at(-1).close(),
+    'the end': () => world.ctl('complete', 't1'),
+    'the end of an unviewed one': () => world.ctl('cancel', 't2'),
+    'a viewer of what has ended': () => world.stream('t2').ready(),
+  };
+  for (const [name, step] of Object.entries(steps)) {
+    await step();
+    await assertKeys(world.redis).catch((error) => { throw new Error(`after ${name}: ${error.message}`); });
+  }
+  assert.notEqual(await world.redis.zcard('sse:active'), 0, 'the index was part of it');
+});
+
 story('who comes late, and where reading begins', plain, async (world) => {
   const early = await world.viewer('late');
   const ids = [await world.ctl('emit', 'late', 'token', '1'), await world.ctl('emit', 'late', 'token', '2')];

@@ -1,7 +1,7 @@
 // Who comes first: attach against complete, viewer against viewer, user against user.
 import assert from 'node:assert/strict';
 import { assertDelivered, assertKeys, readLog } from '../support/checker.mjs';
-import { story } from '../support/world.mjs';
+import { DEFAULTS, story } from '../support/world.mjs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crowd, each, stays, until } from '../support/wait.mjs';
 
@@ -48,7 +48,7 @@ story('two processes share the viewers', { processes: 2, guardian: false }, asyn
   assert.ok(Math.min(...held) >= 8, `of 40 viewers that came one after the other, the processes hold ${held.join(' and ')}`);
 });
 
-story('two viewers on two processes: one leaving keeps the registration, both leaving removes it', { processes: 2, guardian: false }, async (world) => {
+story('two viewers on two processes: one leaving keeps the registration, both leaving removes it', { processes: 2, guardian: false, base: DEFAULTS }, async (world) => {
   for (const [id, leave] of [['two-a', 'close'], ['two-b', 'destroy']]) {
     const one = await world.onlyAt(0, () => world.viewer(id));
     const other = await world.onlyAt(1, () => world.viewer(id));

@@ -65,6 +65,18 @@ story('connections to Redis are killed, one kind after the other', { processes: 
   await endFlow(world, flow);
 });
 
+story('the last event before a silence is published while the subscription is down', { guardian: false }, async (world) => {
+  const [responder] = world.responders.list;
+  const viewer = await world.viewer('silence');
+  await world.ctl('emit', 'silence', 'token', '{"n":1}');
+  await viewer.until('token');
+  await responder.freeze();
+  assert.equal(await world.redis.client('KILL', 'TYPE', 'pubsub'), 1);
+  const last = await world.ctl('emit', 'silence', 'token', '{"n":2}');
+  responder.signal('SIGCONT');
+  assert.equal((await viewer.until('token')).id, last, 'nothing follows that would show the hole');
+});
+
 story('a request that comes while Redis is away is held, then served', { conf: { pending_wait: '20s', orphan_grace: '60s' } }, async (world) => {
   const id = 'held';
   await world.ctl('open', id, '--user', 'u1');

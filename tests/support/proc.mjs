@@ -60,6 +60,13 @@ export class Process {
     if (this.running) process.kill(this.pid, name);
   }
 
+  /** SIGSTOP, and wait until every thread stands. */
+  async freeze() {
+    this.signal('SIGSTOP');
+    const threads = () => readdirSync(`/proc/${this.pid}/task`).map((tid) => procState(`${this.pid}/task/${tid}`));
+    await until(() => threads().every((state) => state === 'T'), { what: `${this.name} to stand still` });
+  }
+
   async gone(deadline = 5000) {
     await until(() => !this.running, { deadline, what: `end of ${this.name} (pid ${this.pid})` });
     killGroup(this.pid, 'SIGKILL'); // what it started and left

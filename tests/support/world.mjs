@@ -82,7 +82,7 @@ export class World {
   /** Do `work` while the i-th responder alone takes connections: the kernel hands none to a stopped process. */
   async onlyAt(i, work) {
     const others = this.responders.list.filter((process, k) => k !== i && process.running);
-    others.forEach((process) => process.signal('SIGSTOP'));
+    await Promise.all(others.map((process) => process.freeze()));
     try {
       return await work();
     } finally {

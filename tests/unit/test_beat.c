@@ -243,7 +243,7 @@ world_test(beat, of_a_batch_answers_each_in_its_place)
 	struct sr_beat_result r;
 	const struct sr_reply *reply;
 	struct stored last[SR_BATCH_MAX];
-	char ids[SR_BATCH_MAX][8];
+	char ids[SR_BATCH_MAX][16];
 	struct sr_call call;
 
 	prove(PROOF + 1);

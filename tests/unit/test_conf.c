@@ -218,7 +218,7 @@ Test(conf, reads_a_file)
 	             "   # indented\n"
 	             "cors_origins = https://a.example   http://b.example:8080\n"
 	             "log_level = error\nlog_level = debug\n"
-	             "redis_password_file = /etc/a#b\n"
+	             "publish_token_file = /etc/a#b\n"
 	             "key_prefix = a=b:\n"
 	             "status_allow =\n"
 	             "max_streams = 7");
@@ -227,7 +227,7 @@ Test(conf, reads_a_file)
 	cr_assert_str_eq(r.conf.mount, "/x/y");
 	cr_assert_str_eq(r.conf.cors_origins, "https://a.example   http://b.example:8080");
 	cr_assert_eq(r.conf.log_level, SR_LOG_DEBUG);
-	cr_assert_str_eq(r.conf.redis_password_file, "/etc/a#b");
+	cr_assert_str_eq(r.conf.publish_token_file, "/etc/a#b");
 	cr_assert_str_eq(r.conf.key_prefix, "a=b:");
 	cr_assert_str_eq(r.conf.status_allow, "");
 	cr_assert_eq(r.conf.max_streams, 7);
@@ -462,6 +462,7 @@ Test(conf, checks_redis_urls)
 	check_text("redis_url", "redis://user:@h", "put it in redis_password_file");
 	check_text("redis_url", "redis://:x@h:6379", "put it in redis_password_file");
 	check_text("redis_url", "redis://user:p@ss@h", "put it in redis_password_file");
+	check_text("redis_url", "redis://us@er:p@h", "put it in redis_password_file");
 	check_text("redis_url", "rediss://h", "rediss://, which is not built in yet");
 	check_text("redis_url", "redis+sentinel://h/m", "redis+sentinel://, which is not built in yet");
 	check_text("redis_url", "unix://run/x", "unix:///path");
@@ -616,16 +617,27 @@ Test(conf, notices_a_full_stdout)
 
 /* ---- reload ---- */
 
+static int lowest_free_descriptor(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 Test(conf, reloads)
 {
 	struct sr_buf why;
 	struct run r;
+	int free_before;
 
 	sr_buf_init(&why, 1000);
 	write_config("max_streams = 5\n");
 	expect_run(&r, "op % --mount /m -- --max-streams=9");
 	write_config("max_streams = 6\nkey_prefix = new:\nmount = /file\n");
+	free_before = lowest_free_descriptor();
 	cr_assert_eq(sr_conf_reload(&r.conf, &usage, r.argc, r.argv, &why), SR_OK);
+	cr_assert_eq(lowest_free_descriptor(), free_before, "the file is closed");
 	cr_assert_eq(r.conf.max_streams, 6, "what stands behind -- is an operand still");
 	cr_assert_str_eq(r.conf.key_prefix, "new:");
 	cr_assert_str_eq(r.conf.mount, "/m");
@@ -683,6 +695,22 @@ Test(conf, survives_lack_of_memory_at_each_step)
 	sr_buf_release(&why);
 }
 
+Test(conf, refuses_a_password_file_that_cannot_be_used)
+{
+	char words[200];
+	struct run r;
+
+	write_bytes("hunter2\n", 8, 0644);
+	snprintf(words, sizeof words, "--redis-password-file=%s", path);
+	setenv("SSE_CONFIG", "/dev/null", 1);
+	expect_refusal(words, 78, "lets others at the secret");
+	expect_refusal("--redis-password-file=/nonexistent/x --check-config", 78, "cannot open /nonexistent/x");
+	write_bytes("hunter2\n", 8, 0600);
+	expect_run(&r, words);
+	cr_assert_str_eq(r.conf.redis_password_file, path);
+	sr_conf_release(&r.conf);
+}
+
 Test(conf, refuses_to_start_without_memory)
 {
 	struct run r;
@@ -701,12 +729,15 @@ Test(conf, refuses_to_start_without_memory)
 static void check_secret(const char *bytes, size_t len, mode_t mode, enum sr_err code, const char *expect)
 {
 	struct sr_buf secret, why;
+	int free_before;
 
 	sr_buf_init(&secret, 600);
 	sr_buf_init(&why, 500);
 	cr_assert_eq(sr_buf_puts(&secret, "old"), SR_OK);
 	write_bytes(bytes, len, mode);
+	free_before = lowest_free_descriptor();
 	cr_assert_eq(sr_conf_secret(&secret, path, &why), code, "%o %s: %s", (unsigned)mode, bytes, sr_buf_text(&why));
+	cr_assert_eq(lowest_free_descriptor(), free_before, "the file is closed");
 	cr_assert_str_eq(sr_buf_text(&secret), code ? "" : expect);
 	cr_assert(!code || strstr(sr_buf_text(&why), expect), "\"%s\" lacks \"%s\"", sr_buf_text(&why), expect);
 	cr_assert(!code || strstr(sr_buf_text(&why), path));
@@ -718,23 +749,19 @@ static void check_secret(const char *bytes, size_t len, mode_t mode, enum sr_err
 Test(conf, reads_secrets)
 {
 	char long_line[515];
+	struct sr_buf secret;
 
 	check_secret("hunter2\n", 8, 0600, SR_OK, "hunter2");
 	check_secret("hunter2", 7, 0400, SR_OK, "hunter2");
 	check_secret("hunter2\r\nmore\n", 14, 0640, SR_OK, "hunter2");
 	check_secret(" a b \n", 6, 0440, SR_OK, " a b ");
 	memset(long_line, 'x', sizeof long_line);
-	long_line[512] = '\0';
 	long_line[512] = '\n';
 	write_bytes(long_line, 513, 0600);
-	{
-		struct sr_buf secret;
-
-		sr_buf_init(&secret, 512);
-		cr_assert_eq(sr_conf_secret(&secret, path, NULL), SR_OK);
-		cr_assert_eq(secret.len, 512);
-		sr_buf_release(&secret);
-	}
+	sr_buf_init(&secret, 512);
+	cr_assert_eq(sr_conf_secret(&secret, path, NULL), SR_OK);
+	cr_assert_eq(secret.len, 512);
+	sr_buf_release(&secret);
 }
 
 Test(conf, refuses_unsafe_secrets)
@@ -810,6 +837,7 @@ Test(conf, allows_addresses)
 		{"::ffff:10.0.0.0/104", "10.9.9.9", true},
 		{"::ffff:10.0.0.0/104", "11.0.0.0", false},
 		{"::ffff:10.0.0.1", "10.0.0.1", true},
+		{"::ffff:0.0.0.0/90", "::ffc0:0:1", true},
 		{"10.0.0.128/25", "10.0.0.127", false},
 		{"10.0.0.128/25", "10.0.0.200", true},
 		{"10.0.0.2/31", "10.0.0.3", true},
