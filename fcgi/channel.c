@@ -1,7 +1,6 @@
 /* channel.c - see channel.h. */
 #include "fcgi/channel.h"
 
-#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fcgi/viewer.h"
