@@ -15,6 +15,7 @@
 #define ONCE_PROOF_MS 30000      /* beyond proof_window */
 #define PROOF_MARGIN_MS 50       /* look again so long after the proof should be whole */
 #define PAUSE_MAX_MS 1000        /* between two passes, at least this or a tenth of check_interval */
+#define HEAL_SHARE 10            /* healing takes at most a tenth of the time, so that Redis is there for others */
 
 struct guardian {
 	struct sr_link link;
@@ -72,7 +73,7 @@ static void start_pass(struct guardian *g)
 	g->due = false;
 	if (g->extent != SR_EXTENT_SWEEP)
 		g->usual_at = sr_clock_mono() + jittered_interval(g);
-	sr_round_start(&g->round, g->extent, g->conf->check_interval / 2);
+	sr_round_start(&g->round, g->extent, g->conf->check_interval / HEAL_SHARE);
 }
 
 /* Arm the timer for the usual pass, or for a sweep alone when an orphan's grace ends before that. */

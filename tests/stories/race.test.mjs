@@ -53,10 +53,11 @@ story('two viewers on two processes: one leaving keeps the registration, both le
     const one = await world.onlyAt(0, () => world.viewer(id));
     const other = await world.onlyAt(1, () => world.viewer(id));
     await until(async () => await world.redis.hlen(`sse:viewers:${id}`) === 2, { what: 'two nodes with viewers' });
+    await world.redis.hset(`sse:stream:${id}`, 'marker', 'the same record');
     one[leave]();
     await until(async () => await world.redis.hlen(`sse:viewers:${id}`) === 1, { what: `the viewer that left (${leave}) to be taken out` });
-    await stays(async () => await world.redis.hget(`sse:stream:${id}`, 'state') === 'active' && await world.redis.zscore('sse:active', id) !== null,
-      { during: 700, what: `${id} is registered while a viewer is there` });
+    await stays(async () => await world.redis.hget(`sse:stream:${id}`, 'state') === 'active' && await world.redis.zscore('sse:active', id) !== null
+      && await world.redis.hget(`sse:stream:${id}`, 'marker') !== null, { during: 700, what: `${id} is registered while a viewer is there` });
     other[leave]();
     await until(async () => await world.redis.exists(`sse:stream:${id}`) === 0, { what: 'the record to go with the last viewer' });
     assert.equal(await world.redis.zscore('sse:active', id), null);
