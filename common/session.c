@@ -177,7 +177,10 @@ enum sr_err sr_session_call(struct sr_session *s, const struct sr_call *call, in
 	int64_t pause = 50, until;
 
 	for (;;) {
-		err = sr_session_try(s, call, attempt_ms(s, timeout_ms), reply);
+		*reply = NULL;
+		err = connected(s);
+		if (err == SR_OK)
+			err = sr_session_try(s, call, attempt_ms(s, timeout_ms), reply);
 		if (!worth_another_try(err) || left(s) <= 0)
 			return err;
 		until = sr_clock_mono() + (pause < left(s) ? pause : left(s));

@@ -14,7 +14,8 @@ else
 fi
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-{ node --test --test-reporter=spec --test-concurrency=1 "$@" 2>&1; echo "$?" >"$output.status"; } | tee "$output"
+# Each story has its own deadline; this one is for a runner that hangs.
+{ timeout --kill-after=10 "${STORY_TIMEOUT:-1500}" node --test --test-reporter=spec --test-concurrency=1 "$@" 2>&1; echo "$?" >"$output.status"; } | tee "$output"
 status=$(cat "$output.status")
 rm -f "$output.status"
 counted() { sed -n "s/^.* $1 \([0-9][0-9]*\)\$/\1/p" "$output" | tail -n 1; }

@@ -96,8 +96,8 @@ story('orphans come back: by a beat, by an event, by a viewer', { conf: { orphan
 });
 
 story('three guardians mark each stream once', noWeb, async (world) => {
-  world.startGuardian();
-  world.startGuardian();
+  await world.startGuardian();
+  await world.startGuardian();
   await guardianMarksBait(world);
   const ids = names('once', crowd(200, 20));
   await deadStreams(world, ids);
@@ -109,8 +109,8 @@ story('three guardians mark each stream once', noWeb, async (world) => {
 });
 
 story('three guardians end an orphan once', noWeb, async (world) => {
-  world.startGuardian();
-  world.startGuardian();
+  await world.startGuardian();
+  await world.startGuardian();
   const ids = names('grace', 20);
   await each(ids, 5, (id) => world.ctl('open', id, '--user', 'u1', '--lease'));
   await until(async () => (await statesOf(world.redis, ids)).every((now) => now === 'failed'), { deadline: 15000, what: 'all to have failed' });
@@ -119,11 +119,11 @@ story('three guardians end an orphan once', noWeb, async (world) => {
 
 story('nothing is marked before Redis was seen writable for the whole proof window', { ...noWeb, guardian: false, conf: { proof_window: '3s' } }, async (world) => {
   await deadStreams(world, ['stale']);
-  world.startGuardian();
+  await world.startGuardian();
   await stays(async () => await state(world, 'stale') === 'active', { during: 2700, what: 'no mark without proof' });
   await until(async () => await state(world, 'stale') === 'orphaned', { what: 'a mark with proof' });
   await world.guardian.kill('SIGKILL');
-  const other = world.startGuardian();
+  const other = await world.startGuardian();
   await deadStreams(world, ['stale2']);
   await until(async () => await state(world, 'stale2') === 'orphaned', { deadline: 2500, what: 'the next guardian to use the proof that is in Redis' });
   assert.ok(other.running);
@@ -200,7 +200,7 @@ async function sweepMany(world, total) {
   assert.equal(await redis.zcard('sse:active'), total);
   await redis.config('SET', 'slowlog-log-slower-than', '1000');
   await redis.slowlog('RESET');
-  const guardian = world.startGuardian().first();
+  const guardian = (await world.startGuardian()).first();
   await until(async () => await redis.zcard('sse:active') < total, { deadline: 15000, what: 'the sweep to begin' });
   const start = performance.now();
   await until(async () => await redis.zcard('sse:active') === 0, { deadline: 60000, what: 'the sweep to end' });

@@ -221,7 +221,7 @@ story('Redis comes after the programs', { timeout: 30000 }, async (world) => {
   await world.guardian.kill('SIGTERM');
   const before = Object.fromEntries(['fcgi', 'guardian'].map((name) => [name, world.log(name).length]));
   await world.startResponder();
-  world.startGuardian();
+  await world.startGuardian();
   await world.readiness(503);
   assert.equal((await world.get('/api/stream/-/health')).status, 200);
   const viewer = await world.stream('early').ready();

@@ -8,11 +8,22 @@
 
 #define BROKEN 200
 
+static struct sr_reply *last;
+
+const struct sr_reply *race_call(struct sr_session *s, struct sr_call *call)
+{
+	enum sr_err err;
+
+	sr_reply_free(last);
+	err = sr_session_try(s, call, 0, &last);
+	sr_call_release(call);
+	return err == SR_OK ? last : NULL;
+}
+
 /* In the child: connect, say so, wait for the others. */
 static void racer(int ready, int go, int i, int (*once)(struct sr_session *, int, void *), void *shared)
 {
 	struct sr_session *s = world_session("racer");
-	struct sr_reply *reply;
 	struct sr_call call;
 	char byte = 0;
 	int result;
@@ -20,9 +31,11 @@ static void racer(int ready, int go, int i, int (*once)(struct sr_session *, int
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sr_call_init(&call, SR_SCRIPT_NONE);
 	sr_call_text(&call, "PING");
-	if (sr_session_try(s, &call, 0, &reply) != SR_OK || write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+	if (!race_call(s, &call) || write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
 		_exit(BROKEN);
 	result = once(s, i, shared);
+	sr_reply_free(last);
+	sr_session_free(s);
 	_exit(result >= 0 && result < RACE_MAX ? result : BROKEN);
 }
 

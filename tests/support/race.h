@@ -11,4 +11,7 @@ struct race { int result[RACE_MAX]; int count[RACE_MAX]; /* how many had each re
  * the test fails. */
 struct race race_run(int n, int (*once)(struct sr_session *s, int i, void *shared), void *shared);
 
+/* In `once`: send the call, once, and release it. NULL on a failure. The reply lives until the next one. */
+const struct sr_reply *race_call(struct sr_session *s, struct sr_call *call);
+
 #endif

@@ -68,6 +68,7 @@ static void become_server(struct redisd *d, pid_t parent)
 		_exit(1);
 	dup2(null, 0);
 	dup2(null, 1);
+	close_range(3, ~0U, 0); /* the test's own, and the framework's */
 	snprintf(port, sizeof port, "%d", d->port);
 	snprintf(log, sizeof log, "%s/redis.log", d->folder);
 	add(argv, &argc, "redis-server", NULL);

@@ -60,7 +60,7 @@ export class World {
   async start({ redis = true, responders = true, guardian = true, lighttpd = true } = {}) {
     if (redis) await this.startRedis();
     if (responders) await this.startResponder();
-    if (guardian) this.startGuardian();
+    if (guardian) await this.startGuardian();
     if (lighttpd) await this.#startLighttpd();
     return this;
   }
@@ -94,18 +94,22 @@ export class World {
     let last;
     await until(async () => {
       const dead = this.responders.list.find((process) => !process.running && !process.expectedToEnd);
-      assert.ok(!dead, () => `${dead.name} ended with ${JSON.stringify(dead.exit)}:\n${this.log('fcgi')}`);
+      if (dead) assert.fail(`${dead.name} ended with ${JSON.stringify(dead.exit)}:\n${this.log('fcgi')}`);
       last = await ask(this.fcgi, { path: '/api/stream/-/ready' }).catch((error) => ({ status: error.message }));
       return last.status === status;
     }, { deadline, what: () => `status ${status} of the ready page, it is ${last?.status}` });
   }
 
   // Guardians
-  startGuardian() {
+  /** Start one more guardian; returns once its loop runs. */
+  async startGuardian() {
     const log = openSync(join(this.dir, 'guardian.log'), 'a');
     const guardian = Process.start('sse-guardian', program('sse-guardian'), ['--config', this.configFile], { stdio: ['ignore', log, log] });
     closeSync(log);
     this.guardians.push(guardian);
+    const running = new RegExp(`pid=${guardian.pid} msg="redis `); // reached, or unavailable
+    await until(() => running.test(this.log('guardian')) || guardian.exit, { what: () => `the guardian to run: ${this.log('guardian')}` });
+    if (guardian.exit) assert.fail(`sse-guardian ended with ${JSON.stringify(guardian.exit)}:\n${this.log('guardian')}`);
     return guardian;
   }
   get guardian() { return this.guardians.at(-1); }

@@ -595,14 +595,10 @@ static int attach_once(struct sr_session *s, int i, void *shared)
 	const char *same_user = shared;
 	struct sr_attach a = {.id = "a", .user = same_user ? same_user : text("user%d", i), .node = text("n%d", i), .viewers = 1};
 	struct sr_attach_result r;
-	struct sr_reply *reply;
 	struct sr_call call;
-	int outcome = -1;
 
 	sr_attach_call(&call, &w.reg, &a);
-	if (sr_session_try(s, &call, 0, &reply) == SR_OK && sr_attach_read(reply, &r) == SR_OK)
-		outcome = (int)r.outcome;
-	return outcome;
+	return sr_attach_read(race_call(s, &call), &r) == SR_OK ? (int)r.outcome : -1;
 }
 
 world_test(attach, of_many_users_at_once_one_gets_the_stream)

@@ -300,7 +300,6 @@ static int beat_or_sweep(struct sr_session *s, int i, void *shared)
 {
 	struct sr_beat b = {.id = "a", .viewers = 1};
 	const char *id = "a";
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	(void)shared;
@@ -308,7 +307,7 @@ static int beat_or_sweep(struct sr_session *s, int i, void *shared)
 		sr_beat_call(&call, &w.reg, "n1", &b, 1);
 	else
 		sr_sweep_call(&call, &w.reg, &id, 1);
-	return sr_session_try(s, &call, 0, &reply) == SR_OK ? 0 : -1;
+	return race_call(s, &call) ? 0 : -1;
 }
 
 world_test(beat, always_wins_over_a_guardian)
@@ -427,15 +426,12 @@ world_test(detach, an_unleased_orphan_is_unregistered)
 
 static int detach_once(struct sr_session *s, int i, void *shared)
 {
-	struct sr_reply *reply;
 	struct sr_call call;
 	bool unregistered;
 
 	(void)shared;
 	sr_detach_call(&call, &w.reg, "a", text("n%d", i), 0, false);
-	if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_detach_read(reply, &unregistered) != SR_OK)
-		return -1;
-	return unregistered;
+	return sr_detach_read(race_call(s, &call), &unregistered) == SR_OK ? unregistered : -1;
 }
 
 world_test(detach, of_many_nodes_at_once_the_last_one_unregisters)
@@ -453,7 +449,6 @@ world_test(detach, of_many_nodes_at_once_the_last_one_unregisters)
 /* A browser that reconnects to another node while the old node notices that it left. */
 static int leave_or_come(struct sr_session *s, int i, void *shared)
 {
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	(void)shared;
@@ -464,10 +459,8 @@ static int leave_or_come(struct sr_session *s, int i, void *shared)
 			sr_attach_call(&call, &w.reg, &a);
 		else
 			sr_detach_call(&call, &w.reg, text("s%d", stream), "old", 0, false);
-		if (sr_session_try(s, &call, 0, &reply) != SR_OK)
+		if (!race_call(s, &call))
 			return -1;
-		sr_call_release(&call);
-		sr_reply_free(reply);
 	}
 	return 0;
 }

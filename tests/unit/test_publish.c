@@ -180,14 +180,13 @@ world_test(open, makes_a_detached_stream_active_again)
 static int open_once(struct sr_session *s, int i, void *shared)
 {
 	struct sr_open o = {.id = "a", .user = "ann", .lease = true};
-	struct sr_reply *reply;
 	struct sr_open_result r;
 	struct sr_call call;
 
 	(void)i;
 	(void)shared;
 	sr_open_call(&call, &w.reg, &o);
-	if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_open_read(reply, &r) != SR_OK)
+	if (sr_open_read(race_call(s, &call), &r) != SR_OK)
 		return -1;
 	return (r.outcome == SR_NEW) == (strcmp(r.epoch, "1") == 0) ? atoi(r.epoch) : -1;
 }
@@ -528,16 +527,13 @@ static int publish_same(struct sr_session *s, int i, void *shared)
 {
 	struct sr_publish p = {.id = "a", .user = "", .producer = "p", .n = 1};
 	struct sr_publish_result r;
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	(void)i;
 	(void)shared;
 	sr_publish_call(&call, &w.reg, &p);
 	sr_publish_add(&call, "token", "1", 1);
-	if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_publish_read(reply, &r) != SR_OK)
-		return -1;
-	return (int)r.outcome;
+	return sr_publish_read(race_call(s, &call), &r) == SR_OK ? (int)r.outcome : -1;
 }
 
 world_test(publish, of_many_repeats_at_once_one_is_stored)
@@ -554,7 +550,6 @@ world_test(publish, of_many_repeats_at_once_one_is_stored)
 static int publish_twenty(struct sr_session *s, int i, void *shared)
 {
 	struct sr_publish_result r;
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	(void)shared;
@@ -563,9 +558,8 @@ static int publish_twenty(struct sr_session *s, int i, void *shared)
 
 		sr_publish_call(&call, &w.reg, &p);
 		sr_publish_add(&call, "token", "1", 1);
-		if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_publish_read(reply, &r) != SR_OK || r.outcome != SR_NEW)
+		if (sr_publish_read(race_call(s, &call), &r) != SR_OK || r.outcome != SR_NEW)
 			return -1;
-		sr_call_release(&call);
 	}
 	return 0;
 }
@@ -765,13 +759,10 @@ static int end_once(struct sr_session *s, int i, void *shared)
 	static const char *const types[] = {"completed", "failed", "cancelled"};
 	struct sr_publish p = {.id = "a", .user = "", .producer = shared ? shared : text("p%d", i), .n = 1};
 	struct sr_publish_result r;
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	sr_end_call(&call, &w.reg, &p, types[i % 3], "{}", 2);
-	if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_publish_read(reply, &r) != SR_OK)
-		return -1;
-	return (int)r.outcome;
+	return sr_publish_read(race_call(s, &call), &r) == SR_OK ? (int)r.outcome : -1;
 }
 
 world_test(end, of_many_at_once_one_is_stored)
@@ -804,7 +795,6 @@ world_test(end, of_many_repeats_at_once_one_is_stored)
 static int publish_or_end(struct sr_session *s, int i, void *shared)
 {
 	struct sr_publish_result r = {.outcome = SR_NEW};
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	if (i >= 4)
@@ -814,9 +804,8 @@ static int publish_or_end(struct sr_session *s, int i, void *shared)
 
 		sr_publish_call(&call, &w.reg, &p);
 		sr_publish_add(&call, "token", "1", 1);
-		if (sr_session_try(s, &call, 0, &reply) != SR_OK || sr_publish_read(reply, &r) != SR_OK)
+		if (sr_publish_read(race_call(s, &call), &r) != SR_OK)
 			return -1;
-		sr_call_release(&call);
 	}
 	return r.outcome == SR_ENDED ? RACE_MAX - 1 : -1;
 }

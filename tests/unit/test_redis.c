@@ -1006,7 +1006,7 @@ static void fake_greet(struct fake *f, struct wire *w)
 	wire_until(w, w->ready, 5000);
 }
 
-Test(fake, that_talks_something_else, .timeout = 20)
+Test(fake, that_talks_something_else, .timeout = 40)
 {
 	static const struct { const char *bytes; size_t len; } says[] = {
 		{"HTTP/1.1 400 Bad Request\r\n\r\n", 28}, {"\0\0\0\0", 4}, {"$99999999999999999999\r\n", 23}, {"*-7\r\n", 5},
@@ -1027,7 +1027,7 @@ Test(fake, that_talks_something_else, .timeout = 20)
 	}
 }
 
-Test(fake, that_breaks_off_in_a_reply, .timeout = 20)
+Test(fake, that_breaks_off_in_a_reply, .timeout = 40)
 {
 	struct fake f = fake_open(5);
 	struct wire *w = wire_to(.url = f.url);
@@ -1053,7 +1053,7 @@ Test(fake, that_breaks_off_in_a_reply, .timeout = 20)
 	fake_close(&f);
 }
 
-Test(fake, that_answers_byte_by_byte, .timeout = 20)
+Test(fake, that_answers_byte_by_byte, .timeout = 40)
 {
 	static const char reply[] = "$11\r\nhello\r\nwor\x00\r\n";
 	struct fake f = fake_open(5);
@@ -1074,7 +1074,7 @@ Test(fake, that_answers_byte_by_byte, .timeout = 20)
 	fake_close(&f);
 }
 
-Test(fake, that_answers_what_nobody_asked, .timeout = 20)
+Test(fake, that_answers_what_nobody_asked, .timeout = 40)
 {
 	static const char *const says[] = {"+extra\r\n", "*1\r\n$3\r\nfoo\r\n", "*-1\r\n", "-NOPERM go away\r\n"};
 
@@ -1094,7 +1094,7 @@ Test(fake, that_answers_what_nobody_asked, .timeout = 20)
 	}
 }
 
-Test(fake, that_never_greets, .timeout = 20)
+Test(fake, that_never_greets, .timeout = 40)
 {
 	struct fake f = fake_open(5);
 	struct wire *w = wire_to(.url = f.url);
@@ -1110,7 +1110,7 @@ Test(fake, that_never_greets, .timeout = 20)
 	fake_close(&f);
 }
 
-Test(fake, that_closes_every_connection, .timeout = 20)
+Test(fake, that_closes_every_connection, .timeout = 40)
 {
 	struct fake f = fake_open(5);
 	struct wire *w = wire_to(.url = f.url);
@@ -1125,7 +1125,7 @@ Test(fake, that_closes_every_connection, .timeout = 20)
 	fake_close(&f);
 }
 
-Test(fake, that_has_no_room_for_a_connection, .timeout = 20)
+Test(fake, that_has_no_room_for_a_connection, .timeout = 40)
 {
 	struct fake f = fake_open(0);
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};

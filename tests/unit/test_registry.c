@@ -179,7 +179,7 @@ static struct pushed push(const char *bytes, size_t len)
 	return p;
 }
 
-Test(push, is_id_prev_type_and_data, .timeout = 10)
+Test(push, is_id_prev_type_and_data, .timeout = WORLD_TIMEOUT)
 {
 	static const char one[] = "5-6 3-4 token {\"a b\": \"c  d\"}", two[] = "5-6 0-0", three[] = "5-6 3-4 token ";
 	struct pushed p = push(one, sizeof one - 1);
@@ -198,7 +198,7 @@ Test(push, is_id_prev_type_and_data, .timeout = 10)
 	cr_assert(p.err == SR_OK && p.e.data_len == 2);
 }
 
-Test(push, anything_else_is_refused, .timeout = 10)
+Test(push, anything_else_is_refused, .timeout = WORLD_TIMEOUT)
 {
 	static const char *const bad[] = {"", " ", "5", "5-6", "5-6 ", "5-6  3-4", " 5-6 3-4", "x 3-4", "5-6 x", "5-6 03-4 token 1", "-6 3-4",
 	                                  "5-6\t3-4 token 1", "18446744073709551616-0 0-0"};

@@ -472,7 +472,6 @@ world_test(sweep, judges_a_batch_in_its_order)
 static int sweep_all(struct sr_session *s, int i, void *shared)
 {
 	const char *ids[50];
-	struct sr_reply *reply;
 	struct sr_call call;
 
 	(void)i;
@@ -481,10 +480,8 @@ static int sweep_all(struct sr_session *s, int i, void *shared)
 		ids[n] = text("s%d", n);
 	for (int at = 0; at < 50; at += 5) {
 		sr_sweep_call(&call, &w.reg, ids + at, 5);
-		if (sr_session_try(s, &call, 0, &reply) != SR_OK)
+		if (!race_call(s, &call))
 			return -1;
-		sr_call_release(&call);
-		sr_reply_free(reply);
 	}
 	return 0;
 }
