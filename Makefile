@@ -22,7 +22,7 @@ SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse conf conf_table conf_value conf_address conf_file conf_args \
            conf_help keys call script reply address redis registry registry_read session
-FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read channel hub beats answer route recover health
+FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
 CLI      = main command ctl output interrupt produce ndjson bulk watch list show recover status
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))

@@ -173,6 +173,22 @@ static bool resend_whole(struct sr_redis *r, struct pending *p)
 	return true;
 }
 
+static bool is_misconf(const struct sr_reply *reply)
+{
+	return sr_reply_is_error(reply) && strncmp(sr_reply_text(reply, NULL), "MISCONF", 7) == 0;
+}
+
+/* The connection does what it is for. Greeting well is not enough: a replica does so too, and then refuses every write. */
+static void proven(struct sr_redis *r)
+{
+	if (r->state != READY || (!r->failures && !r->logged.len))
+		return;
+	r->failures = 0;
+	if (r->logged.len)
+		sr_log(SR_LOG_INFO, "redis up", "connection", r->pubsub ? "pubsub" : "commands", (char *)NULL);
+	sr_buf_reset(&r->logged);
+}
+
 static void answer(struct sr_redis *r, const struct sr_reply *reply)
 {
 	struct pending *p = pop(r);
@@ -182,6 +198,8 @@ static void answer(struct sr_redis *r, const struct sr_reply *reply)
 	watch_head(r);
 	if (sr_reply_is_noscript(reply) && resend_whole(r, p))
 		return;
+	if (err == SR_OK)
+		proven(r);
 	p->cb(p->ctx, err, reply);
 	pending_free(p);
 	/* A replica that was a master a moment ago: look for the master again. */
@@ -194,8 +212,12 @@ static bool push(struct sr_redis *r, const struct sr_reply *reply)
 	const char *kind = sr_reply_text_at(reply, 0, NULL), *channel, *payload;
 	size_t channel_len, len;
 
+	/* MISCONF refuses even PING, and yet the connection is as good as it can be. */
+	if (!sr_reply_is_array(reply) && (r->head || (strcmp(sr_reply_text(reply, NULL), "PONG") != 0 && !is_misconf(reply))))
+		return false;
+	proven(r);
 	if (!sr_reply_is_array(reply))
-		return strcmp(sr_reply_text(reply, NULL), "PONG") == 0 && !r->head;
+		return true;
 	channel = sr_reply_text_at(reply, 1, &channel_len);
 	if (strcmp(kind, "message") == 0) {
 		payload = sr_reply_text_at(reply, 2, &len);
@@ -390,8 +412,7 @@ static void greeted(void *ctx, enum sr_err err, const struct sr_reply *reply)
 
 	if (r->state != GREETING || (err == SR_OK && reply && r->head))
 		return; /* one of several answers, all well so far */
-	/* MISCONF refuses PING and writes, but this connection is as good as it can be. */
-	if (err == SR_EREFUSED && strncmp(text, "MISCONF", 7) == 0)
+	if (is_misconf(reply))
 		err = SR_OK;
 	if (!reply)
 		return;
@@ -400,13 +421,9 @@ static void greeted(void *ctx, enum sr_err err, const struct sr_reply *reply)
 		return;
 	}
 	r->state = READY;
-	r->failures = 0;
 	if (r->out.data && r->out.len == 0)
 		explicit_bzero(r->out.data, r->out.cap); /* the password went through it */
 	r->heard_at = sr_clock_mono();
-	if (r->logged.len)
-		sr_log(SR_LOG_INFO, "redis up", "connection", r->pubsub ? "pubsub" : "commands", (char *)NULL);
-	sr_buf_reset(&r->logged);
 	r->last_error = SR_OK;
 	set_timer(r, r->pubsub ? SR_REDIS_PROBE_MS : SR_REDIS_COMMAND_MS);
 	if (r->hooks.on_ready)

@@ -1,6 +1,7 @@
 /* registry.c - the calls of registry.h. Keys and arguments in the order of the scripts' head comments. */
 #include "common/registry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct sr_registry sr_registry_of(const struct sr_conf *conf)
@@ -76,7 +77,18 @@ void sr_attach_call(struct sr_call *call, const struct sr_registry *reg, const s
 	policy(call, reg);
 }
 
-void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *node, int remaining, bool draining)
+/* "=owner", or "" for what is not checked. */
+static void owner_arg(struct sr_call *call, const char *owner)
+{
+	char text[SR_USER_MAX + 2] = "";
+
+	if (owner && snprintf(text, sizeof text, "=%s", owner) >= (int)sizeof text)
+		call->err = SR_EINVAL;
+	sr_call_text(call, text);
+}
+
+void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *node, int remaining, bool draining,
+                    const char *owner)
 {
 	begin(call, reg, SR_SCRIPT_DETACH, id);
 	sr_call_text(call, node);
@@ -84,6 +96,7 @@ void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const c
 	sr_call_int(call, reg->stale_threshold);
 	sr_call_int(call, reg->completion_ttl);
 	sr_call_int(call, draining);
+	owner_arg(call, owner);
 }
 
 void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const char *node, const struct sr_beat *beats, size_t count)
@@ -101,6 +114,7 @@ void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const cha
 			sr_call_int(call, beats[i].viewers);
 		else
 			sr_call_text(call, or_empty(beats[i].epoch));
+		owner_arg(call, beats[i].owner);
 	}
 }
 

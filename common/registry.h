@@ -40,7 +40,8 @@ enum sr_outcome {
 	SR_UNKNOWN,   /* no such stream */
 	SR_FOREIGN,   /* another user's; tell clients SR_UNKNOWN */
 	SR_REVIVED,   /* alive again after it was orphaned or detached */
-	SR_FENCED     /* the lease has a newer epoch */
+	SR_FENCED,    /* the lease has a newer epoch */
+	SR_BROKEN     /* a key of the stream holds another type: somebody else wrote there */
 };
 
 /* --- viewers' side ------------------------------------------------------------------------------------------- */
@@ -70,14 +71,21 @@ void sr_attach_call(struct sr_call *call, const struct sr_registry *reg, const s
 SR_MUST_CHECK enum sr_err sr_attach_read(const struct sr_reply *reply, struct sr_attach_result *out);
 
 /* Viewers left; `remaining` are still at the node. draining: they will come back elsewhere, so nothing is unregistered. */
-void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *node, int remaining, bool draining);
+/* owner: as the attach said; a stream that has another one by now is left alone. NULL = not checked. */
+void sr_detach_call(struct sr_call *call, const struct sr_registry *reg, const char *id, const char *node, int remaining, bool draining,
+                    const char *owner);
 /* *unregistered: the stream's registration is gone. */
 SR_MUST_CHECK enum sr_err sr_detach_read(const struct sr_reply *reply, bool *unregistered);
 
 /* A batch of beats: begin, add up to SR_BATCH_MAX, send. node "" = a producer. */
-struct sr_beat { const char *id; int viewers; const char *epoch; /* a producer's; NULL or "" = any */ };
+struct sr_beat {
+	const char *id;
+	int viewers;        /* a node's */
+	const char *epoch;  /* a producer's; NULL or "" = any */
+	const char *owner;  /* as the attach said; another one's stream is SR_UNKNOWN. NULL = not checked */
+};
 void sr_beat_call(struct sr_call *call, const struct sr_registry *reg, const char *node, const struct sr_beat *beats, size_t count);
-struct sr_beat_result { enum sr_outcome outcome; /* SAME REVIVED ENDED UNKNOWN FENCED */ struct sr_event_id last; };
+struct sr_beat_result { enum sr_outcome outcome; /* SAME REVIVED ENDED UNKNOWN FENCED BROKEN */ struct sr_event_id last; };
 SR_MUST_CHECK enum sr_err sr_beat_read(const struct sr_reply *reply, size_t i, struct sr_beat_result *out);
 
 /* Read the log from an id, that event included: a plain XRANGE. Whoever resumes after an event asks for it again: if it is
@@ -87,8 +95,15 @@ struct sr_log_entry { struct sr_event_id id; const char *type, *data; size_t typ
 /* The i-th of sr_reply_count(reply) entries. */
 SR_MUST_CHECK enum sr_err sr_log_read(const struct sr_reply *reply, size_t i, struct sr_log_entry *out);
 
-/* Take a push "id prev type data" of the stream's channel apart. *inlined false: the event is only in the log. */
-SR_MUST_CHECK enum sr_err sr_push_read(const char *payload, size_t len, struct sr_log_entry *out, struct sr_event_id *prev, bool *inlined);
+/* A push "id prev type owner\ndata" of the stream's channel. */
+struct sr_push {
+	struct sr_log_entry event;
+	struct sr_event_id prev;   /* the event before it in the log; START: none */
+	const char *owner;         /* of the stream at that time */
+	size_t owner_len;
+	bool inlined;              /* false: the event's data is only in the log */
+};
+SR_MUST_CHECK enum sr_err sr_push_read(const char *payload, size_t len, struct sr_push *out);
 
 struct sr_recover_result {
 	enum sr_outcome outcome;     /* SAME (live) ENDED EXPIRED UNKNOWN FOREIGN */

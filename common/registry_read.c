@@ -74,6 +74,7 @@ enum sr_err sr_beat_read(const struct sr_reply *reply, size_t i, struct sr_beat_
 	case 2: out->outcome = SR_ENDED; break;
 	case 0: out->outcome = SR_UNKNOWN; break;
 	case -4: out->outcome = SR_FENCED; break;
+	case -9: out->outcome = SR_BROKEN; break;
 	default: return SR_EREPLY;
 	}
 	return event_id_at(reply, 2 * i + 1, &out->last);
@@ -110,26 +111,27 @@ static const char *word(const char **at, const char *end, size_t *len)
 	return start;
 }
 
-enum sr_err sr_push_read(const char *payload, size_t len, struct sr_log_entry *out, struct sr_event_id *prev, bool *inlined)
+enum sr_err sr_push_read(const char *payload, size_t len, struct sr_push *out)
 {
-	const char *at = payload, *end = payload + len, *text;
+	const char *at = payload, *end = payload + len, *text, *line;
 	size_t word_len = 0;
 
-	*out = (struct sr_log_entry){.type = "", .data = ""};
+	*out = (struct sr_push){.owner = ""};
 	text = word(&at, end, &word_len);
-	if (!text || sr_event_id_parse(&out->id, text, word_len) != SR_OK)
+	if (!text || sr_event_id_parse(&out->event.id, text, word_len) != SR_OK)
 		return SR_EREPLY;
 	text = word(&at, end, &word_len);
-	if (!text || sr_event_id_parse(prev, text, word_len) != SR_OK)
+	if (!text || sr_event_id_parse(&out->prev, text, word_len) != SR_OK)
 		return SR_EREPLY;
-	text = word(&at, end, &word_len);
-	*inlined = text != NULL;
-	if (!text)
-		return SR_OK;
-	out->type = text;
-	out->type_len = word_len;
-	out->data = at;
-	out->data_len = (size_t)(end - at);
+	out->event.type = word(&at, end, &out->event.type_len);
+	line = out->event.type ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+	if (!line)
+		return SR_EREPLY;
+	out->owner = at;
+	out->owner_len = (size_t)(line - at);
+	out->event.data = line + 1;
+	out->event.data_len = (size_t)(end - line - 1);
+	out->inlined = out->event.data_len > 0;
 	return SR_OK;
 }
 

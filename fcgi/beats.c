@@ -46,7 +46,8 @@ static void send_batch(struct sr_hub *hub, const struct batch *b)
 		return; /* the next beat comes in beat_interval, a third of the threshold */
 	*kept = *b;
 	for (size_t i = 0; i < b->count; i++)
-		beats[i] = (struct sr_beat){.id = b->item[i].channel->id, .viewers = (int)b->item[i].channel->attached};
+		beats[i] = (struct sr_beat){.id = b->item[i].channel->id, .viewers = (int)b->item[i].channel->attached,
+		                            .owner = b->item[i].channel->owner};
 	sr_beat_call(&call, &hub->reg, hub->node, beats, b->count);
 	if (sr_redis_send(hub->commands, &call, 0, on_beat, kept) == SR_OK)
 		for (size_t i = 0; i < b->count; i++)

@@ -25,6 +25,7 @@ struct sr_channel *sr_channel_new(struct sr_hub *hub, const char *id)
 void sr_channel_free(struct sr_channel *ch)
 {
 	sr_due_remove(&ch->beat);
+	sr_due_remove(&ch->turn.due);
 	free(ch->owner);
 	free(ch->type);
 	free(ch->metadata);
@@ -104,13 +105,6 @@ void sr_channel_reattach(struct sr_channel *ch)
 
 /* --- live events --------------------------------------------------------------------------------------------- */
 
-static void gap_all(struct sr_channel *ch, const char *reason, struct sr_event_id position)
-{
-	for (struct sr_viewer *v = ch->first; v; v = v->next)
-		if (v->state == SR_V_LIVE)
-			sr_viewer_gap(v, reason, position);
-}
-
 /* false: out of memory, nothing was delivered and the position stays, so that the next push or beat repairs it. */
 static bool deliver(struct sr_channel *ch, const struct sr_log_entry *e)
 {
@@ -146,8 +140,11 @@ static void repair_page(struct sr_channel *ch, const struct sr_reply *reply)
 	for (size_t i = 0; i < count; i++) {
 		if (sr_log_read(reply, i, &e) != SR_OK)
 			continue;
-		if (i == 0 && sr_event_id_compare(ch->position, SR_EVENT_ID_START) > 0 && sr_event_id_compare(e.id, ch->position) > 0)
-			gap_all(ch, "trimmed", ch->position);
+		/* The event held on to is gone: trimmed, or this is another stream's log by now. The registry knows. */
+		if (i == 0 && sr_event_id_compare(e.id, ch->repair_from) != 0) {
+			sr_channel_reattach(ch);
+			return;
+		}
 		if (sr_event_id_compare(e.id, ch->position) > 0 && !deliver(ch, &e))
 			break;
 	}
@@ -160,35 +157,58 @@ static void repair_page(struct sr_channel *ch, const struct sr_reply *reply)
 static void on_repair(void *ctx, enum sr_err err, const struct sr_reply *reply)
 {
 	struct sr_channel *ch = ctx;
+	struct sr_hub *hub = ch->hub; /* the step may free ch */
 
 	ch->pins--;
-	ch->hub->reads--;
 	if (err != SR_OK) {
 		ch->repairing = false; /* the beat after the reconnect, or the next one, sees it again */
 		if (reply)
-			sr_hub_complain(ch->hub, "read the log", err, reply);
+			sr_hub_complain(hub, "read the log", err, reply);
 	} else if (ch->repairing) {
 		repair_page(ch, reply);
 	}
+	sr_channel_step(ch);
+	sr_turn_over(hub);
+}
+
+static void send_repair(struct sr_channel *ch)
+{
+	struct sr_call call;
+
+	sr_log_call(&call, &ch->hub->reg, ch->id, ch->repair_from, SR_PAGE_EVENTS + 1);
+	ch->repairing = sr_redis_send(ch->hub->commands, &call, 0, on_repair, ch) == SR_OK;
+	sr_call_release(&call);
+	if (ch->repairing) {
+		ch->pins++;
+		sr_turn_taken(ch->hub);
+	}
+}
+
+static void go(struct sr_turn *turn)
+{
+	struct sr_channel *ch = SR_DUE_OWNER(turn, struct sr_channel, turn);
+
+	ch->pins--; /* of the wait */
+	if (ch->repairing)
+		send_repair(ch);
 	sr_channel_step(ch);
 }
 
 /* Read the log once for all live viewers, from an event that they have, or from the first one. */
 static void repair(struct sr_channel *ch, struct sr_event_id from)
 {
-	struct sr_call call;
-
 	if (sr_event_id_compare(from, SR_EVENT_ID_START) == 0) {
 		sr_channel_reattach(ch); /* no event to hold on to: only the registry knows where the log begins */
 		return;
 	}
-	sr_log_call(&call, &ch->hub->reg, ch->id, from, SR_PAGE_EVENTS + 1);
-	ch->repairing = sr_redis_send(ch->hub->commands, &call, 0, on_repair, ch) == SR_OK;
-	sr_call_release(&call);
-	if (ch->repairing) {
-		ch->pins++;
-		ch->hub->reads++;
-	}
+	ch->repair_from = from;
+	ch->repairing = true;
+	if (sr_due_listed(&ch->turn.due))
+		return;
+	if (sr_turn_ready(ch->hub, &ch->turn, go))
+		send_repair(ch);
+	else
+		ch->pins++; /* it stays until its turn has come */
 }
 
 static void note_seen(struct sr_channel *ch, struct sr_event_id id)
@@ -197,41 +217,41 @@ static void note_seen(struct sr_channel *ch, struct sr_event_id id)
 		ch->seen = id;
 }
 
-static void rewound(struct sr_channel *ch, struct sr_event_id position)
+/* The stream's owner is still the one that the viewers were let in for. */
+static bool same_owner(const struct sr_channel *ch, const struct sr_push *p)
 {
-	sr_log(SR_LOG_WARN, "events were lost in Redis", "stream", ch->id, (char *)NULL);
-	gap_all(ch, "rewound", position);
-	ch->position = position;
+	return ch->owner && strlen(ch->owner) == p->owner_len && memcmp(ch->owner, p->owner, p->owner_len) == 0;
 }
 
 void sr_channel_push(struct sr_channel *ch, const char *payload, size_t len)
 {
-	struct sr_log_entry e;
-	struct sr_event_id prev;
-	bool inlined;
+	struct sr_push p;
 	int order;
 
-	if (sr_push_read(payload, len, &e, &prev, &inlined) != SR_OK) {
+	if (sr_push_read(payload, len, &p) != SR_OK) {
 		sr_log(SR_LOG_WARN, "a message on a stream's channel is no event", "stream", ch->id, (char *)NULL);
 		return;
 	}
 	if (!ch->placed || ch->repairing) {
-		note_seen(ch, e.id);
+		note_seen(ch, p.event.id);
 		return;
 	}
-	if (sr_event_id_compare(e.id, ch->position) <= 0)
+	if (sr_event_id_compare(p.event.id, ch->position) <= 0)
 		return;
-	order = sr_event_id_compare(prev, ch->position);
-	if (order < 0)
-		rewound(ch, prev);
-	if (order > 0 || !inlined) {
-		note_seen(ch, e.id);
+	order = sr_event_id_compare(p.prev, ch->position);
+	if (order < 0 || !same_owner(ch, &p)) {
+		/* Redis forgot events that viewers have, or gave the id away: each viewer asks again. */
+		sr_channel_reattach(ch);
+		note_seen(ch, p.event.id);
+		sr_channel_step(ch);
+	} else if (order > 0 || !p.inlined) {
+		note_seen(ch, p.event.id);
 		/* The very first event is its own beginning; else hold on to what the viewers have. */
-		repair(ch, sr_event_id_compare(prev, SR_EVENT_ID_START) == 0 ? e.id : ch->position);
-		return;
+		repair(ch, sr_event_id_compare(p.prev, SR_EVENT_ID_START) == 0 ? p.event.id : ch->position);
+		sr_channel_step(ch);
+	} else if (!deliver(ch, &p.event)) {
+		note_seen(ch, p.event.id);
 	}
-	if (!deliver(ch, &e))
-		note_seen(ch, e.id);
 }
 
 /* --- attach and detach --------------------------------------------------------------------------------------- */
@@ -241,11 +261,21 @@ static char *keep_unless(const char *value, const char *standard)
 	return strcmp(value, standard) == 0 ? NULL : sr_strdup(value);
 }
 
-/* What a later registration, after Redis lost the record, must say again. */
+static void forget_record(struct sr_channel *ch)
+{
+	free(ch->owner);
+	free(ch->type);
+	free(ch->metadata);
+	free(ch->started_at);
+	ch->owner = ch->type = ch->metadata = ch->started_at = NULL;
+	ch->leased = false;
+}
+
+/* Whose it is, and what a later registration, after Redis lost the record, must say again. */
 static void remember_record(struct sr_channel *ch, const struct sr_attach_result *r)
 {
-	if (ch->owner)
-		return;
+	forget_record(ch);
+	ch->leased = r->leased;
 	ch->owner = sr_strdup(r->owner);
 	ch->type = keep_unless(r->type, "generation");
 	ch->metadata = keep_unless(r->metadata, "{}");
@@ -254,7 +284,6 @@ static void remember_record(struct sr_channel *ch, const struct sr_attach_result
 
 static void count_attached(struct sr_channel *ch, struct sr_viewer *v, const struct sr_attach_result *r)
 {
-	ch->leased = r->leased;
 	remember_record(ch, r);
 	ch->told = ch->attached + (v && v->attached ? 0 : 1);
 	if (!ch->placed) {
@@ -278,6 +307,8 @@ static void on_attach(void *ctx, enum sr_err err, const struct sr_reply *reply)
 
 	ch->busy = false;
 	ch->attaching = NULL;
+	if (v && v->state != SR_V_ATTACHING)
+		v = NULL; /* it was sent away meanwhile */
 	if (err == SR_OK)
 		err = sr_attach_read(reply, &result);
 	if (err != SR_OK) {
@@ -313,7 +344,8 @@ static void start_attach(struct sr_channel *ch, struct sr_viewer *v)
 	struct sr_attach a = {.id = ch->id, .node = ch->hub->node, .user = v->greeted && ch->owner ? ch->owner : v->request ? v->request->user : "",
 	                      .viewers = (int)(ch->attached + (v->attached ? 0 : 1)), .mode = mode_of(ch, v),
 	                      .from_now = v->from_now && !v->greeted, .position = v->cursor,
-	                      .type = ch->type, .metadata = ch->metadata, .started_at = v->greeted ? ch->started_at : NULL};
+	                      .type = v->greeted ? ch->type : NULL, .metadata = v->greeted ? ch->metadata : NULL,
+	                      .started_at = v->greeted ? ch->started_at : NULL};
 
 	sr_attach_call(&call, &ch->hub->reg, &a);
 	if (sr_redis_send(ch->hub->commands, &call, 0, on_attach, ch) == SR_OK) {
@@ -334,6 +366,10 @@ static void on_detach(void *ctx, enum sr_err err, const struct sr_reply *reply)
 	ch->busy = false;
 	if (err == SR_OK && sr_detach_read(reply, &unregistered) == SR_OK) {
 		ch->told = 0;
+		/* Who comes next may be somebody else. */
+		forget_record(ch);
+		ch->placed = false;
+		ch->seen = SR_EVENT_ID_START;
 		if (unregistered)
 			sr_log(SR_LOG_DEBUG, "unregistered", "stream", ch->id, (char *)NULL);
 	} else {
@@ -348,7 +384,7 @@ static void start_detach(struct sr_channel *ch)
 {
 	struct sr_call call;
 
-	sr_detach_call(&call, &ch->hub->reg, ch->id, ch->hub->node, 0, ch->returning || ch->hub->draining);
+	sr_detach_call(&call, &ch->hub->reg, ch->id, ch->hub->node, 0, ch->returning || ch->hub->draining, ch->owner);
 	if (sr_redis_send(ch->hub->commands, &call, 0, on_detach, ch) == SR_OK)
 		ch->busy = true;
 	else
@@ -433,11 +469,12 @@ void sr_channel_beaten(struct sr_channel *ch, const struct sr_beat_result *r, st
 			note_seen(ch, r->last);
 			repair(ch, ch->position);
 		} else if (!moved && sr_event_id_compare(r->last, position) < 0) {
-			rewound(ch, r->last);
+			sr_log(SR_LOG_WARN, "events were lost in Redis", "stream", ch->id, (char *)NULL);
+			sr_channel_reattach(ch);
 		}
 		break;
 	case SR_ENDED:   /* an end that no push told, or a foreign one */
-	case SR_UNKNOWN: /* Redis lost the record, or somebody unregistered it */
+	case SR_UNKNOWN: /* Redis lost the record, somebody unregistered it, or it is another user's by now */
 		sr_channel_reattach(ch);
 		break;
 	default:

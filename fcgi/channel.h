@@ -12,6 +12,7 @@
 #include "common/registry.h"
 #include "fcgi/due.h"
 #include "fcgi/hub.h"
+#include "fcgi/turn.h"
 
 struct sr_viewer;
 
@@ -23,7 +24,9 @@ struct sr_channel {
 	struct sr_due beat;
 	struct sr_event_id position;
 	struct sr_event_id seen;     /* newest id heard of while not placed or repairing */
-	char *owner;                 /* userId of the record; NULL until the first attach */
+	struct sr_event_id repair_from; /* the event that the repair holds on to */
+	struct sr_turn turn;         /* the repair waits to read */
+	char *owner;                 /* userId of the record, as the last attach said; NULL without one */
 	char *type, *metadata, *started_at; /* of the record, if not the defaults: to register it again */
 	sr_mono_ms retry_at;         /* after an error: not before */
 	uint32_t attached;           /* viewers that the registry counts */

@@ -252,7 +252,7 @@ static void check_waiting(struct sr_hub *hub, sr_mono_ms now)
 
 	for (struct sr_due *d = hub->waiting.next; d != &hub->waiting; d = next) {
 		next = d->next;
-		sr_viewer_check_wait(SR_DUE_OWNER(d, struct sr_viewer, wait), now);
+		sr_viewer_check_wait(SR_DUE_OWNER(d, struct sr_viewer, wait.due), now);
 		if (d == last)
 			break; /* who was put at the end again waits for the next tick */
 	}

@@ -44,7 +44,7 @@ struct sr_hub {
 	struct sr_due closing;           /* viewers whose end is being written */
 	struct sr_due closing_answers;
 	struct sr_due waiting;           /* viewers that are not attached */
-	struct sr_due readers;           /* viewers that wait for their turn to read a page */
+	struct sr_due readers;           /* turn.h: who waits to read a page */
 	struct sr_due beats;             /* channels, by their next beat */
 	unsigned reads;                  /* log pages on their way */
 	sr_mono_ms report_at;            /* next node report */

@@ -6,15 +6,17 @@
 #include "common/mem.h"
 #include "fcgi/answer.h"
 #include "fcgi/hub.h"
+#include "fcgi/turn.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_AFTER_S 2
-#define PAGE 100
+#define PAGE SR_PAGE_EVENTS
 
 struct recovery {
 	struct sr_hub *hub;
 	struct sr_request *request;
+	struct sr_turn turn;
 	bool head;                 /* HEAD of the stream itself */
 	bool with_events;
 	struct sr_event_id after;  /* events are wanted after it; moves on with each page */
@@ -117,6 +119,7 @@ static enum sr_err add_page(struct recovery *r, const struct sr_reply *reply, bo
 static void on_page(void *ctx, enum sr_err err, const struct sr_reply *reply)
 {
 	struct recovery *r = ctx;
+	struct sr_hub *hub = r->hub; /* the answer frees r */
 	bool full = false, limit;
 
 	if (err == SR_OK)
@@ -124,11 +127,18 @@ static void on_page(void *ctx, enum sr_err err, const struct sr_reply *reply)
 	limit = r->events >= SR_RECOVER_EVENTS_MAX || r->body.len >= SR_RECOVER_BYTES_MAX;
 	if (err == SR_OK && full && !limit) {
 		ask_page(r);
+		sr_turn_over(hub);
 		return;
 	}
 	if (err == SR_OK)
 		err = end_events(r, full || limit);
 	answer(r, err);
+	sr_turn_over(hub);
+}
+
+static void go(struct sr_turn *turn)
+{
+	ask_page(SR_DUE_OWNER(turn, struct recovery, turn));
 }
 
 static void ask_page(struct recovery *r)
@@ -136,10 +146,14 @@ static void ask_page(struct recovery *r)
 	struct sr_call call;
 	enum sr_err err;
 
+	if (!sr_turn_ready(r->hub, &r->turn, go))
+		return;
 	sr_log_call(&call, &r->hub->reg, r->id, r->after, PAGE + 1);
 	err = sr_redis_send(r->hub->commands, &call, 0, on_page, r);
 	sr_call_release(&call);
-	if (err != SR_OK)
+	if (err == SR_OK)
+		sr_turn_taken(r->hub);
+	else
 		answer(r, err);
 }
 

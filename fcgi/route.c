@@ -78,7 +78,8 @@ static void stream(struct sr_hub *hub, struct sr_request *request, const char *i
 		return;
 	}
 	/* The header is newer than the query: a native reconnect repeats the query. One that no log wrote is ignored. */
-	if (sr_event_id_parse(&position, request->last_event_id, strlen(request->last_event_id)) == SR_OK)
+	if (sr_event_id_parse(&position, request->last_event_id, strlen(request->last_event_id)) == SR_OK &&
+	    sr_event_id_compare(position, SR_EVENT_ID_START) > 0)
 		from = NULL;
 	if (request->method == SR_HEAD)
 		sr_recover_head(hub, request, id);

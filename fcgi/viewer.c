@@ -24,7 +24,7 @@ void sr_viewer_wait_again(struct sr_viewer *v)
 	}
 	v->following_known = false;
 	v->state = SR_V_WAITING;
-	sr_due_add(&v->hub->waiting, &v->wait, sr_clock_mono());
+	sr_due_add(&v->hub->waiting, &v->wait.due, sr_clock_mono());
 }
 
 static void release_request(struct sr_viewer *v)
@@ -33,16 +33,22 @@ static void release_request(struct sr_viewer *v)
 	v->request = NULL;
 }
 
+/* Spread, so that a crowd that came together does not come back together. */
+static sr_mono_ms age_limit(const struct sr_hub *hub)
+{
+	int64_t age = hub->conf->max_connection_age;
+
+	return sr_clock_mono() + sr_random_between(age - age / 10, age);
+}
+
 static void serve(struct sr_viewer *v, const struct sr_attach_result *r)
 {
-	int64_t age = v->hub->conf->max_connection_age;
-
 	if (!sr_viewer_greet(v, r, true))
 		return;
 	v->greeted = true;
 	release_request(v);
-	sr_due_remove(&v->wait);
-	v->until = sr_clock_mono() + sr_random_between(age - age / 10, age);
+	sr_due_remove(&v->wait.due);
+	v->until = age_limit(v->hub);
 	v->cursor = r->from;
 	v->following_known = r->more;
 	v->following = r->next;
@@ -86,6 +92,7 @@ static void serve_end(struct sr_viewer *v, const struct sr_attach_result *r)
 		sr_viewer_refuse(v, 204, NULL);
 		return;
 	}
+	v->until = age_limit(v->hub);
 	if (!remember_end(v, r)) {
 		sr_viewer_give_up(v);
 		return;
@@ -109,7 +116,7 @@ static void unknown(struct sr_viewer *v)
 		v->until = sr_clock_mono() + v->hub->conf->pending_wait;
 	}
 	v->state = SR_V_UNKNOWN;
-	sr_due_add(&v->hub->waiting, &v->wait, sr_clock_mono());
+	sr_due_add(&v->hub->waiting, &v->wait.due, sr_clock_mono());
 }
 
 void sr_viewer_attached(struct sr_viewer *v, const struct sr_attach_result *r)
@@ -128,8 +135,11 @@ void sr_viewer_attached(struct sr_viewer *v, const struct sr_attach_result *r)
 	case SR_UNKNOWN:
 		unknown(v);
 		break;
-	default: /* another user's: the same answer as for what does not exist */
-		sr_viewer_refuse(v, 404, "no such stream");
+	default: /* another user's: the same answer, after the same time, as for what does not exist */
+		if (!v->greeted && (v->resumed || v->hub->conf->on_unknown == SR_UNKNOWN_WAIT))
+			unknown(v);
+		else
+			sr_viewer_refuse(v, 404, "no such stream");
 	}
 }
 
@@ -148,11 +158,11 @@ void sr_viewer_check_wait(struct sr_viewer *v, sr_mono_ms now)
 		/* Whoever has seen events is told to stop for good; it is never registered anew as a zombie. */
 		sr_viewer_refuse(v, starts(v) ? 404 : 204, starts(v) ? "no such stream" : NULL);
 	} else if (v->state == SR_V_UNKNOWN) {
-		if (now >= v->wait.at + POLL_MS)
+		if (now >= v->wait.due.at + POLL_MS)
 			sr_viewer_wait_again(v);
 	} else if (late) {
 		sr_viewer_retire(v, sr_viewer_retry_ms(v->hub));
-	} else if (!v->opened && (!sr_hub_online(v->hub) || now >= v->wait.at + HOLD_SILENT_MS)) {
+	} else if (!v->opened && (!sr_hub_online(v->hub) || now >= v->wait.due.at + HOLD_SILENT_MS)) {
 		sr_viewer_hold(v);
 	}
 	if (v->state == SR_V_WAITING)
@@ -162,7 +172,7 @@ void sr_viewer_check_wait(struct sr_viewer *v, sr_mono_ms now)
 void sr_viewer_heartbeat(struct sr_viewer *v, sr_mono_ms now)
 {
 	sr_due_add(&v->hub->heartbeats, &v->due, now + v->hub->conf->heartbeat_interval);
-	if (v->attached && now >= v->until) {
+	if ((v->attached || v->end) && now >= v->until) {
 		v->returning = true;
 		sr_viewer_retire(v, sr_viewer_retry_ms(v->hub));
 	} else if (!sr_client_blocked(&v->client) && !sr_client_send(&v->client, v->hub->heartbeat)) {
@@ -177,7 +187,7 @@ static void on_gone(struct sr_client *c)
 	struct sr_viewer *v = (struct sr_viewer *)(void *)c;
 
 	sr_due_remove(&v->due);
-	sr_due_remove(&v->wait);
+	sr_due_remove(&v->wait.due);
 	v->hub->viewers--;
 	release_request(v);
 	drop_end(v);
@@ -192,9 +202,7 @@ static void on_drained(struct sr_client *c)
 
 	if (v->state != SR_V_BEHIND)
 		return;
-	if (v->end && !v->following_known && starts(v))
-		sr_viewer_send_end(v);
-	else if (starts(v))
+	if (starts(v))
 		sr_viewer_wait_again(v);
 	else
 		sr_viewer_read(v);
@@ -237,7 +245,7 @@ void sr_viewer_start(struct sr_hub *hub, struct sr_request *request, const char 
 	sr_client_init(&v->client, hub->loop, request->fd, request->id, (uint32_t)hub->conf->client_buffer, &ops);
 	request->fd = -1;
 	hub->viewers++;
-	sr_due_add(&hub->waiting, &v->wait, sr_clock_mono());
+	sr_due_add(&hub->waiting, &v->wait.due, sr_clock_mono());
 	sr_channel_join(ch, v);
 	sr_channel_step(ch);
 }

@@ -15,6 +15,7 @@
 #include "fcgi/client.h"
 #include "fcgi/due.h"
 #include "fcgi/request.h"
+#include "fcgi/turn.h"
 
 struct sr_hub;
 struct sr_channel;
@@ -40,7 +41,7 @@ struct sr_viewer {
 	struct sr_request *request;      /* until the response is opened and the viewer attached; then NULL */
 	struct sr_viewer_end *end;
 	struct sr_due due;               /* heartbeat, or the deadline of the end */
-	struct sr_due wait;              /* hub.waiting, or hub.readers */
+	struct sr_turn wait;             /* its due: in hub.waiting, or in hub.readers */
 	struct sr_event_id cursor;
 	struct sr_event_id following;    /* following_known: the first event after the cursor, as the registry said */
 	sr_mono_ms until;                /* WAITING, UNKNOWN: pending_wait is over; else: max_connection_age is */

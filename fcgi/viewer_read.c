@@ -24,7 +24,7 @@ void sr_viewer_caught_up(struct sr_viewer *v, bool moved)
 }
 
 /* Send what a page holds. The event asked for, which the viewer has or which the registry named, proves that nothing before the
- * rest is missing. */
+ * rest is missing, and that this is still the log of its stream. Without it the registry must say what happened. */
 static void send_page(struct sr_viewer *v, const struct sr_reply *reply)
 {
 	size_t count = sr_reply_count(reply);
@@ -32,16 +32,21 @@ static void send_page(struct sr_viewer *v, const struct sr_reply *reply)
 	struct sr_log_entry e;
 
 	v->following_known = false;
+	if (count == 0 && v->end && sr_event_id_compare(v->cursor, v->end->id) < 0) {
+		sr_viewer_gap(v, "expired", v->cursor); /* the log did not wait for a slow reader; its end did */
+		if (v->state != SR_V_READING)
+			return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		struct sr_frame *frame;
 		bool going;
 
 		if (sr_log_read(reply, i, &e) != SR_OK)
 			continue;
-		if (i == 0 && sr_event_id_compare(e.id, expected) != 0)
-			sr_viewer_gap(v, "trimmed", v->cursor);
-		if (v->state != SR_V_READING)
+		if (i == 0 && sr_event_id_compare(e.id, expected) != 0) {
+			sr_viewer_wait_again(v);
 			return;
+		}
 		if (sr_event_id_compare(e.id, v->cursor) <= 0)
 			continue;
 		frame = sr_viewer_frame(&e);
@@ -62,24 +67,11 @@ static void send_page(struct sr_viewer *v, const struct sr_reply *reply)
 		sr_viewer_caught_up(v, sr_event_id_compare(v->cursor, before) > 0);
 }
 
-static void next_reader(struct sr_hub *hub)
-{
-	struct sr_due *first = sr_due_first(&hub->readers);
-	struct sr_viewer *v;
-
-	if (!first || hub->reads >= SR_READS_MAX)
-		return;
-	v = SR_DUE_OWNER(first, struct sr_viewer, wait);
-	sr_due_remove(first);
-	sr_viewer_read(v);
-}
-
 static void on_page(void *ctx, enum sr_err err, const struct sr_reply *reply)
 {
 	struct sr_viewer *v = ctx;
 	struct sr_hub *hub = v->hub;
 
-	hub->reads--;
 	v->in_flight = false;
 	if (!v->channel) {
 		free(v); /* the client left while the page was on its way */
@@ -92,7 +84,12 @@ static void on_page(void *ctx, enum sr_err err, const struct sr_reply *reply)
 	} else if (v->state == SR_V_READING) {
 		send_page(v, reply);
 	}
-	next_reader(hub);
+	sr_turn_over(hub);
+}
+
+static void go(struct sr_turn *turn)
+{
+	sr_viewer_read(SR_DUE_OWNER(turn, struct sr_viewer, wait));
 }
 
 void sr_viewer_read(struct sr_viewer *v)
@@ -101,10 +98,8 @@ void sr_viewer_read(struct sr_viewer *v)
 	enum sr_err err;
 
 	v->state = SR_V_READING;
-	if (v->hub->reads >= SR_READS_MAX) {
-		sr_due_add(&v->hub->readers, &v->wait, 0);
+	if (!sr_turn_ready(v->hub, &v->wait, go))
 		return;
-	}
 	sr_log_call(&call, &v->hub->reg, v->channel->id, v->following_known ? v->following : v->cursor, SR_PAGE_EVENTS + 1);
 	err = sr_redis_send(v->hub->commands, &call, 0, on_page, v);
 	sr_call_release(&call);
@@ -113,5 +108,5 @@ void sr_viewer_read(struct sr_viewer *v)
 		return;
 	}
 	v->in_flight = true;
-	v->hub->reads++;
+	sr_turn_taken(v->hub);
 }

@@ -32,7 +32,7 @@ static bool send_buf(struct sr_viewer *v, const struct sr_buf *b)
 static void ending(struct sr_viewer *v)
 {
 	v->state = SR_V_ENDING;
-	sr_due_remove(&v->wait);
+	sr_due_remove(&v->wait.due);
 	sr_due_add(&v->hub->closing, &v->due, sr_clock_mono() + END_MS);
 }
 

@@ -76,10 +76,13 @@ elseif adopt(k, rec, ms, p) then
 end
 if rec and ENDED[rec.state] then return ended(rec.state, rec) end
 
-local created = 0
+local created, dropped = 0, false
 if not rec then
-  -- A log without a record has no owner that could be checked: a new owner never reads it. A node that held the stream did.
-  if mode ~= 'revive' then redis.call('DEL', k.events) end
+  -- A log without a record has no owner that could be checked: a new owner never reads it. Whoever held the stream before
+  -- Redis lost its record shows it by an event that is in the log.
+  if mode ~= 'revive' or position == '0-0' or #redis.call('XRANGE', k.events, position, position, 'COUNT', 1) == 0 then
+    dropped = redis.call('DEL', k.events) == 1 and mode == 'revive'
+  end
   rec = register(k, kind, user, metadata, started, ms, p)
   local head = redis.call('XRANGE', k.events, '-', '+', 'COUNT', 1)[1]
   if head then
@@ -95,6 +98,7 @@ redis.call('HSET', k.viewers, node, count .. ' ' .. ms)
 redis.call('PEXPIRE', k.viewers, p.stream_ttl)
 
 local from, gap, following = locate(rec.first, rec.last)
+if dropped and gap == '' then gap = 'lost' end
 local about = redis.call('HMGET', k.stream, 'streamType', 'metadata', 'startedAt')
 return {created, rec.state, rec.last or '0-0', from, gap, following, rec.producer and 1 or 0, about[1] or '', about[2] or '{}',
   about[3] or '', rec.user}

@@ -1,17 +1,19 @@
 -- beat: signs of life for a batch of streams, from a responder that has viewers of them, or from a producer.
--- keys: 6+ args: 7+
+-- keys: 6+ args: 8+
 -- include: clock event record
 -- KEYS  1 active  2 orphaned, then for each stream: stream, completion, events, viewers
 -- ARGV  1 node ('' = the producer itself)  2 channel prefix  3 log_events  4 stream_ttl ms  5 completion_ttl ms,
---       then for each stream: id, and viewers at the node (a node) or lease epoch ('' = any; a producer)
+--       then for each stream: id, viewers at the node (a node) or lease epoch ('' = any; a producer),
+--       and '=' .. owner as the node knows it ('' = not checked)
 -- Returns for each stream two values, code and last event id ('0-0': none):
---   1 alive   -1 was orphaned or detached, active again   2 ended   0 unknown   -4 the lease has a newer epoch
+--   1 alive   -1 was orphaned or detached, active again   2 ended   0 unknown, or another owner's
+--   -4 the lease has a newer epoch   -9 one of its keys holds another type
 -- A viewer's beat keeps an unleased stream alive; a leased one only its producer does.
 local node, channel_prefix = ARGV[1], ARGV[2]
 local p = {log_events = ARGV[3], stream_ttl = tonumber(ARGV[4]), completion_ttl = tonumber(ARGV[5])}
 local ms = now_ms()
 
-local function beat(k, value)
+local function beat(k, value, owner)
   local rec = read_record(k)
   if redis.call('EXISTS', k.completion) == 1 and adopt(k, rec, ms, p) then
     return 2, redis.call('HGET', k.completion, 'eventId')
@@ -20,6 +22,7 @@ local function beat(k, value)
     out_of_indexes(k)
     return 0, '0-0'
   end
+  if owner ~= '' and owner ~= '=' .. rec.user then return 0, '0-0' end
   local last = rec.last or '0-0'
   if ENDED[rec.state] then return 2, last end
   if node == '' then
@@ -33,11 +36,21 @@ local function beat(k, value)
   return (rec.state == 'active' and not rec.detached) and 1 or -1, last
 end
 
+-- A key of another type stops its own stream only: the others of the batch are alive, and must not be taken for dead.
+local function beat_safely(k, value, owner)
+  local ok, code, last = pcall(beat, k, value, owner)
+  if ok then return code, last end
+  local message = type(code) == 'table' and code.err or tostring(code)
+  if not string.find(message, 'WRONGTYPE', 1, true) then return nil, message end
+  return -9, '0-0'
+end
+
 local reply = {}
 for i = 1, (#KEYS - 2) / 4 do
-  local at, id = 4 * i - 1, ARGV[4 + 2 * i]
-  local code, last = beat({id = id, channel = channel_prefix .. id, active = KEYS[1], orphaned = KEYS[2], stream = KEYS[at],
-    completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]}, ARGV[5 + 2 * i])
+  local at, id = 4 * i - 1, ARGV[3 + 3 * i]
+  local code, last = beat_safely({id = id, channel = channel_prefix .. id, active = KEYS[1], orphaned = KEYS[2], stream = KEYS[at],
+    completion = KEYS[at + 1], events = KEYS[at + 2], viewers = KEYS[at + 3]}, ARGV[4 + 3 * i], ARGV[5 + 3 * i])
+  if not code then return redis.error_reply(last) end
   reply[#reply + 1] = code
   reply[#reply + 1] = last
 end

@@ -28,6 +28,48 @@ story('attach and complete at the same moment: exactly one terminal event for ea
     await assertKeys(world.redis);
   });
 
+story('a crowd attaches to a stream whose first event is its last: nobody misses it', { processes: 2, timeout: 90000 }, async (world) => {
+  const rounds = Array.from({ length: crowd(80, 20) }, (_, i) => `crowd-${i}`);
+  await each(rounds, 4, async (id, i) => {
+    await world.ctl('open', id, '--user', 'u1');
+    const ending = delay(i % 6).then(() => world.ctl('complete', id, '{}'));
+    const followers = Array.from({ length: 12 }, () => world.follow(id));
+    await ending;
+    for (const follower of followers) {
+      assert.equal(await follower.closed({ deadline: 10000 }), 204, `${id}: told not to come back`);
+      assertDelivered({ who: id, events: follower.events, log: await readLog(world.redis, id) });
+    }
+  });
+});
+
+story('a push overtakes the answer to an attach', { guardian: false }, async (world) => {
+  const [responder] = world.responders.list;
+  const redis = world.server.process;
+  for (const [id, events, last] of [['empty', 0, 'complete'], ['fed', 2, 'complete'], ['first', 0, 'emit'], ['third', 2, 'emit']]) {
+    const first = await world.viewer(id);
+    for (let i = 0; i < events; i++) await world.ctl('emit', id, 'token', '{}');
+    const sockets = responder.sockets;
+    await redis.freeze();
+    const second = world.stream(id);
+    await until(() => responder.sockets > sockets, { what: 'the second viewer to reach the responder' });
+    await stays(() => !second.ended, { during: 100, what: 'its attach waits in front of Redis' });
+    await responder.freeze();
+    const pushed = last === 'complete' ? world.ctl('complete', id, '{}') : world.ctl('emit', id, 'token', '{}');
+    redis.signal('SIGCONT'); // it answers the attach, then pushes: both wait in front of the responder
+    await pushed;
+    responder.signal('SIGCONT');
+    if (last === 'emit') {
+      await Promise.all([first, second].map((viewer) => until(() => viewer.ofType('token').length > events, { what: () => `the event on ${id}: ${viewer.types}` })));
+      await world.ctl('complete', id, '{}');
+    }
+    const log = await readLog(world.redis, id);
+    for (const viewer of [first, second]) {
+      assert.equal(await viewer.end(), 'end');
+      assertDelivered({ who: id, events: viewer.events, log });
+    }
+  }
+});
+
 story('many completions at once: the first wins, all clients see that one', { processes: 2 }, async (world) => {
   const viewers = await Promise.all([world.viewer('ends'), world.viewer('ends')]);
   const ends = await Promise.all(Array.from({ length: 12 }, (_, i) =>
@@ -36,7 +78,7 @@ story('many completions at once: the first wins, all clients see that one', { pr
   ends.filter((end) => end.code !== 0).forEach((end) => assert.equal(end.code, 65, end.stderr));
   for (const viewer of viewers) {
     await viewer.end();
-    assertDelivered({ who: 'viewer', events: viewer.events.slice(1), log: await readLog(world.redis, 'ends') });
+    assertDelivered({ who: 'viewer', events: viewer.events, log: await readLog(world.redis, 'ends') });
   }
 });
 

@@ -26,11 +26,12 @@ export function assertRising(ids, who) {
 }
 
 /**
- * One client's events (without `connected`) against the log it read from.
+ * One client's events (`connected` aside) against the log it read from.
  * Without a gap event they are the log, each once, in order. With gaps: each names the event before it, and what follows is the log from there on.
  * ended: the stream has ended, so there is exactly one terminal event, the last one.
  */
-export function assertDelivered({ who, events, log, ended = true, gapsAllowed = false }) {
+export function assertDelivered({ who, events: received, log, ended = true, gapsAllowed = false }) {
+  const events = received.filter((event) => event.json?.type !== 'connected');
   const gaps = events.filter((event) => event.json?.type === 'gap');
   const real = events.filter((event) => event.json?.type !== 'gap');
   if (!gapsAllowed) assert.equal(gaps.length, 0, `${who}: a gap event where nothing was lost: ${gaps[0]?.data}`);

@@ -3,10 +3,11 @@
 
 local ENDED = {completed = true, failed = true, cancelled = true}
 
--- The fields that decide, or nil. A hash without userId is no record: HSET on an expired key leaves such ghosts.
+-- The fields that decide, or nil; k.owner is set with them. A hash without userId is no record: HSET on an expired key leaves such ghosts.
 local function read_record(k)
   local f = redis.call('HMGET', k.stream, 'userId', 'state', 'lastEventId', 'firstEventId', 'producer', 'detachedAt', 'orphanedAt', 'endedAt')
   if not f[1] then return nil end
+  k.owner = f[1]
   return {user = f[1], state = f[2] or 'active', last = f[3], first = f[4], producer = f[5], detached = f[6], orphaned_at = f[7],
     ended_at = f[8]}
 end
@@ -42,6 +43,7 @@ end
 -- Create the record. started: '' = now, else what the record said before Redis lost it.
 local function register(k, kind, user, metadata, started, ms, p)
   local at = iso(ms)
+  k.owner = user
   redis.call('DEL', k.stream)
   redis.call('HSET', k.stream, 'streamId', k.id, 'streamType', kind, 'userId', user, 'startedAt', started ~= '' and started or at,
     'lastHeartbeat', at, 'state', 'active', 'metadata', metadata)
