@@ -43,6 +43,8 @@ struct sr_redis {
 
 	enum state state;
 	int fd;
+	int null;            /* /dev/null, to hold a place with */
+	int reserve;         /* while there is no connection: keeps a descriptor for the next one, when streams take all others */
 	unsigned generation; /* rises with each connection: callbacks see that theirs is gone */
 	ev_io io;
 	ev_prepare flush;    /* one send a loop turn */
@@ -352,7 +354,10 @@ static void drop_connection(struct sr_redis *r)
 	r->lookup = NULL;
 	ev_io_stop(r->loop, &r->io);
 	ev_timer_stop(r->loop, &r->timer);
-	if (r->fd >= 0)
+	/* The descriptor stays ours: another thread's accept() cannot take it in between. */
+	if (r->fd >= 0 && r->reserve < 0 && r->null >= 0 && dup2(r->null, r->fd) == r->fd)
+		r->reserve = r->fd;
+	else if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
 	if (r->reader)
@@ -517,6 +522,9 @@ static void set_tcp_options(int fd)
 
 static void connect_to(struct sr_redis *r, const struct sockaddr *addr, socklen_t len)
 {
+	if (r->reserve >= 0)
+		close(r->reserve);
+	r->reserve = -1;
 	r->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (r->fd < 0) {
 		fail(r, SR_EDOWN, strerror(errno));
@@ -681,6 +689,8 @@ struct sr_redis *sr_redis_new(struct ev_loop *loop, const struct sr_redis_option
 	r->load_scripts = options->load_scripts;
 	r->once = options->once;
 	r->fd = -1;
+	r->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r->reserve = r->null >= 0 ? fcntl(r->null, F_DUPFD_CLOEXEC, 3) : -1;
 	r->tail = &r->head;
 	r->last_error = SR_EDOWN;
 	sr_buf_init(&r->out, SR_REDIS_OUT_MAX);
@@ -713,6 +723,10 @@ void sr_redis_free(struct sr_redis *r)
 	if (!r)
 		return;
 	drop_connection(r);
+	if (r->reserve >= 0)
+		close(r->reserve);
+	if (r->null >= 0)
+		close(r->null);
 	fail_pending(r, SR_EDOWN);
 	ev_ref(r->loop);
 	ev_prepare_stop(r->loop, &r->flush);

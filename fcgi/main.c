@@ -33,6 +33,28 @@ struct responder {
 	ev_signal term, intr, usr1, hup;
 };
 
+#define OWN_DESCRIPTORS 64 /* Redis, the loop, threads, short answers, and requests that are not whole */
+
+/* A stream takes one descriptor. If there are too few, serve fewer streams, and say so at the start. */
+static void fit_descriptors(struct sr_conf *conf)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t)conf->max_streams + OWN_DESCRIPTORS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= wanted)
+		return;
+	conf->max_streams = limit.rlim_cur > 2 * OWN_DESCRIPTORS ? (int64_t)limit.rlim_cur - OWN_DESCRIPTORS : (int64_t)limit.rlim_cur / 2;
+	sr_log(SR_LOG_WARN, "too few open files, max_streams is lowered", "max_streams", sr_log_num(conf->max_streams), "limit",
+	       sr_log_num((long long)limit.rlim_cur), "wanted", sr_log_num((long long)wanted), "raise", "LimitNOFILE or ulimit -n", (char *)NULL);
+}
+
 static void on_request(void *ctx, struct sr_request *request)
 {
 	struct responder *r = ctx;
@@ -75,6 +97,7 @@ static void adopt_conf(struct responder *r, struct sr_conf *fresh)
 		return;
 	}
 	r->conf = *fresh;
+	fit_descriptors(&r->conf);
 	sr_hub_configure(r->hub, &r->conf);
 	sr_conf_release(&old);
 	sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
@@ -114,24 +137,6 @@ static bool is_listening(int fd)
 	socklen_t len = sizeof value;
 
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
-}
-
-/* A stream takes one descriptor. Say so at the start if there are too few, not when the last one is gone. */
-static void raise_descriptors(const struct sr_conf *conf)
-{
-	struct rlimit limit;
-	rlim_t wanted = (rlim_t)conf->max_streams + 64;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	if (limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (limit.rlim_cur < wanted)
-		sr_log(SR_LOG_WARN, "fewer open files than max_streams needs", "limit", sr_log_num((long long)limit.rlim_cur), "wanted",
-		       sr_log_num((long long)wanted), "raise", "LimitNOFILE or ulimit -n", (char *)NULL);
 }
 
 static int start(struct responder *r)
@@ -190,7 +195,7 @@ int main(int argc, char **argv)
 		return SR_EX_CONFIG;
 	}
 	mallopt(M_ARENA_MAX, 1); /* the threads allocate little and briefly; one arena keeps the process small */
-	raise_descriptors(&r.conf);
+	fit_descriptors(&r.conf);
 	r.loop = ev_default_loop(EVFLAG_AUTO);
 	code = start(&r);
 	if (code == SR_EX_OK) {

@@ -52,6 +52,7 @@ static void serve(struct sr_viewer *v, const struct sr_attach_result *r)
 	v->cursor = r->from;
 	v->following_known = r->more;
 	v->following = r->next;
+	v->state = SR_V_READING; /* from here on the channel may send it back to the registry */
 	if (r->more)
 		sr_viewer_read(v);
 	else
@@ -135,8 +136,8 @@ void sr_viewer_attached(struct sr_viewer *v, const struct sr_attach_result *r)
 	case SR_UNKNOWN:
 		unknown(v);
 		break;
-	default: /* another user's: the same answer, after the same time, as for what does not exist */
-		if (!v->greeted && (v->resumed || v->hub->conf->on_unknown == SR_UNKNOWN_WAIT))
+	default: /* another user's: the same answer as for what does not exist, after the same time where that is waited for */
+		if (!v->greeted && !v->resumed && v->hub->conf->on_unknown == SR_UNKNOWN_WAIT)
 			unknown(v);
 		else
 			sr_viewer_refuse(v, 404, "no such stream");

@@ -281,7 +281,7 @@ static void on_subscribed(void *ctx, const char *channel, size_t len)
 static void on_message(void *ctx, const char *channel, size_t channel_len, const char *payload, size_t len)
 {
 	struct heard *h = &ear.queue[ear.heard];
-	struct sr_log_entry e;
+	struct sr_push p;
 
 	(void)ctx;
 	(void)channel;
@@ -291,10 +291,13 @@ static void on_message(void *ctx, const char *channel, size_t channel_len, const
 		return;
 	}
 	cr_assert(ear.heard < sizeof ear.queue / sizeof ear.queue[0]);
-	cr_assert_eq(sr_push_read(payload, len, &e, &h->prev, &h->inlined), SR_OK, "push: %s", payload);
-	h->id = e.id;
-	snprintf(h->type, sizeof h->type, "%.*s", (int)e.type_len, e.type);
-	snprintf(h->data, sizeof h->data, "%.*s", (int)e.data_len, e.data);
+	cr_assert_eq(sr_push_read(payload, len, &p), SR_OK, "push: %s", payload);
+	h->id = p.event.id;
+	h->prev = p.prev;
+	h->inlined = p.inlined;
+	snprintf(h->owner, sizeof h->owner, "%.*s", (int)p.owner_len, p.owner);
+	snprintf(h->type, sizeof h->type, "%.*s", (int)p.event.type_len, p.event.type);
+	snprintf(h->data, sizeof h->data, "%.*s", (int)p.event.data_len, p.event.data);
 	ear.heard++;
 }
 
@@ -370,7 +373,7 @@ bool detach(const char *id, const char *node, int remaining, bool draining)
 	struct sr_call call;
 	bool unregistered;
 
-	sr_detach_call(&call, &w.reg, id, node, remaining, draining);
+	sr_detach_call(&call, &w.reg, id, node, remaining, draining, NULL);
 	cr_assert_eq(sr_detach_read(world_call(&call), &unregistered), SR_OK, "detach %s: not the shape", id);
 	return unregistered;
 }

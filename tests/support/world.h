@@ -81,7 +81,7 @@ const char *entry(const char *key, int i);
 
 /* --- hearing ------------------------------------------------------------------------------------------------- */
 
-struct heard { struct sr_event_id id, prev; char type[80], data[256]; bool inlined, quiet; };
+struct heard { struct sr_event_id id, prev; char type[80], data[256], owner[256]; bool inlined, quiet; };
 /* Subscribe to the channel of a stream, and wait for the acknowledgement. */
 void listen_to(const char *id);
 /* The next push; quiet: none had come when a mark, sent now, came. */

@@ -430,7 +430,7 @@ static int detach_once(struct sr_session *s, int i, void *shared)
 	bool unregistered;
 
 	(void)shared;
-	sr_detach_call(&call, &w.reg, "a", text("n%d", i), 0, false);
+	sr_detach_call(&call, &w.reg, "a", text("n%d", i), 0, false, NULL);
 	return sr_detach_read(race_call(s, &call), &unregistered) == SR_OK ? unregistered : -1;
 }
 
@@ -458,7 +458,7 @@ static int leave_or_come(struct sr_session *s, int i, void *shared)
 		if (i)
 			sr_attach_call(&call, &w.reg, &a);
 		else
-			sr_detach_call(&call, &w.reg, text("s%d", stream), "old", 0, false);
+			sr_detach_call(&call, &w.reg, text("s%d", stream), "old", 0, false, NULL);
 		if (!race_call(s, &call))
 			return -1;
 	}

@@ -164,46 +164,46 @@ world_test(reply, errors_are_told_apart_by_their_first_word)
 
 /* --- the push ------------------------------------------------------------------------------------------------ */
 
-struct pushed { enum sr_err err; struct sr_log_entry e; struct sr_event_id prev; bool inlined; };
-
-static struct pushed push(const char *bytes, size_t len)
+static enum sr_err push(const char *bytes, size_t len, struct sr_push *p)
 {
-	struct pushed p = {0};
 	char *copy = malloc(len ? len : 1); /* of its very size: reading past it is an error that a sanitizer sees */
+	enum sr_err err;
 
 	memcpy(copy, bytes, len);
-	p.err = sr_push_read(copy, len, &p.e, &p.prev, &p.inlined);
-	if (p.err == SR_OK && p.inlined)
-		p.e.data = bytes + (p.e.data - copy), p.e.type = bytes + (p.e.type - copy);
+	err = sr_push_read(copy, len, p);
+	if (err == SR_OK) {
+		p->event.data = bytes + (p->event.data - copy);
+		p->event.type = bytes + (p->event.type - copy);
+		p->owner = bytes + (p->owner - copy);
+	}
 	free(copy);
-	return p;
+	return err;
 }
 
-Test(push, is_id_prev_type_and_data, .timeout = WORLD_TIMEOUT)
+Test(push, is_id_prev_type_owner_and_data, .timeout = WORLD_TIMEOUT)
 {
-	static const char one[] = "5-6 3-4 token {\"a b\": \"c  d\"}", two[] = "5-6 0-0", three[] = "5-6 3-4 token ";
-	struct pushed p = push(one, sizeof one - 1);
+	static const char one[] = "5-6 3-4 token a b\n{\"a b\": \"c  d\"}", two[] = "5-6 0-0 token \n", three[] = "5-6 3-4 t \n\0\n";
+	struct sr_push p;
 
-	cr_assert(p.err == SR_OK && p.inlined);
-	cr_assert(same_id(p.e.id, "5-6") && same_id(p.prev, "3-4"));
-	cr_assert(p.e.type_len == 5 && memcmp(p.e.type, "token", 5) == 0);
-	cr_assert(p.e.data_len == 15 && memcmp(p.e.data, "{\"a b\": \"c  d\"}", 15) == 0, "with its spaces");
-	p = push(two, sizeof two - 1);
-	cr_assert(p.err == SR_OK && !p.inlined && same_id(p.prev, "0-0"));
-	p = push(three, sizeof three - 1);
-	cr_assert(p.err == SR_OK && p.inlined && p.e.data_len == 0);
-	p = push("5-6 3-4 token", 13);
-	cr_assert(p.err == SR_OK && p.inlined && p.e.type_len == 5 && p.e.data_len == 0);
-	p = push("5-6 3-4 t \0\n", 12);
-	cr_assert(p.err == SR_OK && p.e.data_len == 2);
+	cr_assert_eq(push(one, sizeof one - 1, &p), SR_OK);
+	cr_assert(p.inlined && same_id(p.event.id, "5-6") && same_id(p.prev, "3-4"));
+	cr_assert(p.event.type_len == 5 && memcmp(p.event.type, "token", 5) == 0);
+	cr_assert(p.owner_len == 3 && memcmp(p.owner, "a b", 3) == 0, "an owner may have spaces");
+	cr_assert(p.event.data_len == 15 && memcmp(p.event.data, "{\"a b\": \"c  d\"}", 15) == 0, "with its spaces");
+	cr_assert_eq(push(two, sizeof two - 1, &p), SR_OK);
+	cr_assert(!p.inlined && same_id(p.prev, "0-0") && p.owner_len == 0);
+	cr_assert_eq(push(three, sizeof three - 1, &p), SR_OK);
+	cr_assert(p.inlined && p.event.data_len == 2);
 }
 
 Test(push, anything_else_is_refused, .timeout = WORLD_TIMEOUT)
 {
 	static const char *const bad[] = {"", " ", "5", "5-6", "5-6 ", "5-6  3-4", " 5-6 3-4", "x 3-4", "5-6 x", "5-6 03-4 token 1", "-6 3-4",
-	                                  "5-6\t3-4 token 1", "18446744073709551616-0 0-0"};
+	                                  "5-6\t3-4 token 1", "18446744073709551616-0 0-0",
+	                                  "5-6 3-4", "5-6 3-4 token", "5-6 3-4 token ", "5-6 3-4 token a {}", "5-6\n3-4 token a\n{}"};
+	struct sr_push p;
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		cr_assert_eq(push(bad[i], strlen(bad[i])).err, SR_EREPLY, "'%s'", bad[i]);
-	cr_assert_eq(push("5-6\0 3-4", 8).err, SR_EREPLY);
+		cr_assert_eq(push(bad[i], strlen(bad[i]), &p), SR_EREPLY, "'%s'", bad[i]);
+	cr_assert_eq(push("5-6\0 3-4", 8, &p), SR_EREPLY);
 }

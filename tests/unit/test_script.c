@@ -50,7 +50,7 @@ world_test(script, every_verb_sends_what_its_script_takes)
 	struct sr_call call;
 
 	good((sr_attach_call(&call, &w.reg, &a), &call));
-	good((sr_detach_call(&call, &w.reg, "a", "n", 0, false), &call));
+	good((sr_detach_call(&call, &w.reg, "a", "n", 0, false, NULL), &call));
 	good((sr_beat_call(&call, &w.reg, "n", beats, 2), &call));
 	good((sr_beat_call(&call, &w.reg, "", beats, 1), &call));
 	good((sr_log_call(&call, &w.reg, "a", SR_EVENT_ID_START, 1), &call));
