@@ -275,6 +275,7 @@ static void read_replies(struct sr_redis *r)
 	}
 }
 
+#define OUT_KEEP 65536   /* of an empty out buffer */
 #define READ_BYTES 65536
 #define READS_A_TURN 8 /* so that one busy connection does not starve the streams */
 
@@ -325,6 +326,8 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 	}
 	if (n > 0)
 		sr_buf_consume(&r->out, (size_t)n);
+	if (r->out.len == 0 && r->out.cap > OUT_KEEP)
+		sr_buf_release(&r->out); /* a crowd's burst is no reason to stay large */
 	watch(r, r->out.len ? EV_READ | EV_WRITE : EV_READ);
 }
 

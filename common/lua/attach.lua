@@ -80,7 +80,7 @@ local created, dropped = 0, false
 if not rec then
   -- A log without a record has no owner that could be checked: a new owner never reads it. Whoever held the stream before
   -- Redis lost its record shows it by an event that is in the log.
-  if mode ~= 'revive' or position == '0-0' or #redis.call('XRANGE', k.events, position, position, 'COUNT', 1) == 0 then
+  if mode ~= 'revive' or position == 'now' or position == '0-0' or #redis.call('XRANGE', k.events, position, position, 'COUNT', 1) == 0 then
     dropped = redis.call('DEL', k.events) == 1 and mode == 'revive'
   end
   rec = register(k, kind, user, metadata, started, ms, p)

@@ -136,6 +136,28 @@ world_test(attach, revives_a_stream_that_redis_lost_with_what_is_left_of_its_log
 	cr_assert(same_id(r.from, "0-0"));
 }
 
+/* The id may have been given away since: only an event that is in the log shows that the log is the viewer's. */
+world_test(attach, revives_no_log_that_the_viewer_has_not_seen)
+{
+	static const struct { struct sr_event_id at; bool from_now; const char *gap; } cases[] = {
+		{{0, 0}, false, "lost"}, {{0, 0}, true, "lost"}, {{500, 0}, false, "rewound"}, {{1500, 0}, false, "rewound"}, {{3000, 0}, false, "rewound"},
+	};
+	struct sr_attach_result r;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *id = text("s%zu", i), *events = text("sse:events:s%zu", i);
+
+		raw("XADD", events, "1000-0", "type", "secret", "data", "1");
+		raw("XADD", events, "2000-0", "type", "secret", "data", "2");
+		r = attach(.id = id, .mode = SR_ATTACH_REVIVE, .position = cases[i].at, .from_now = cases[i].from_now);
+		cr_assert(r.outcome == SR_NEW && !r.more && same_id(r.last, "0-0") && same_id(r.from, "0-0"), "case %zu", i);
+		cr_assert_str_eq(r.gap, cases[i].gap, "case %zu", i);
+		cr_assert(!there(events), "case %zu", i);
+	}
+	r = attach(.id = "none", .mode = SR_ATTACH_REVIVE);
+	cr_assert(r.outcome == SR_NEW && r.gap[0] == 0, "nothing was there, nothing is lost");
+}
+
 world_test(attach, works_on_a_record_of_the_seeds_classes)
 {
 	struct sr_attach_result r;
@@ -465,6 +487,7 @@ world_test(attach, adopts_a_foreign_completion)
 	h = hear();
 	cr_assert(same_id(h.id, id) && same_id(h.prev, stored_id(s, 0)));
 	cr_assert_str_eq(h.type, "completed");
+	cr_assert_str_eq(h.owner, "ann");
 
 	r = attach(.id = "a");
 	cr_assert(r.outcome == SR_ENDED && same_id(r.last, id), "once");
@@ -524,6 +547,7 @@ world_test(attach, a_foreign_completion_without_a_record)
 {
 	struct sr_attach_result r;
 	const char *before;
+	struct heard h;
 
 	seed_completion("a", "completed", "{\"x\":1}", true);
 	before = digest();
@@ -531,8 +555,12 @@ world_test(attach, a_foreign_completion_without_a_record)
 	cr_assert_eq(attach(.id = "a", .user = "").outcome, SR_FOREIGN);
 	cr_assert_str_eq(digest(), before);
 	w.reg.anonymous = true;
+	listen_to("a");
 	r = attach(.id = "a", .mode = SR_ATTACH_JOIN);
 	cr_assert_eq(r.outcome, SR_ENDED);
+	h = hear();
+	cr_assert(same_id(h.id, field("sse:completion:a", "eventId")) && same_id(h.prev, "0-0"));
+	cr_assert_str_eq(h.owner, "");
 	cr_assert(same_id(r.last, field("sse:completion:a", "eventId")) && r.more);
 	cr_assert_str_eq(r.end_data, "{\"x\":1}");
 	assert_ttl("sse:completion:a", COMPLETION_TTL);

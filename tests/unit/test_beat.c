@@ -234,6 +234,30 @@ world_test(beat, an_end_without_a_record_is_unknown)
 	cr_assert_eq(attach(.id = "a", .mode = SR_ATTACH_REVIVE).outcome, SR_ENDED);
 }
 
+/* The id may have been given away while the node could not reach Redis; see test_owner.c. */
+world_test(beat, tells_another_owner_nothing_of_the_end)
+{
+	open_stream(.id = "a", .user = "bob");
+	end_stream("completed", "{}", .id = "a");
+	cr_assert_eq(node_beat("n1", .id = "a", .viewers = 1, .owner = "ann").outcome, SR_UNKNOWN);
+	cr_assert_eq(node_beat("n1", .id = "a", .viewers = 1, .owner = "bob").outcome, SR_ENDED);
+	cr_assert_eq(producer_beat(.id = "a", .owner = "ann").outcome, SR_UNKNOWN);
+}
+
+world_test(beat, with_an_owner_that_no_user_can_be)
+{
+	char *owner = repeat('x', SR_USER_MAX + 1);
+	struct sr_beat b = {.id = "a", .owner = owner};
+	struct sr_call call;
+
+	sr_beat_call(&call, &w.reg, "n1", &b, 1);
+	cr_assert_eq(sr_call_check(&call), SR_EINVAL);
+	sr_call_release(&call);
+	owner[SR_USER_MAX] = 0;
+	cr_assert_eq(node_beat("n1", .id = "a", .viewers = 1, .owner = owner).outcome, SR_UNKNOWN);
+	free(owner);
+}
+
 /* --- batches ------------------------------------------------------------------------------------------------- */
 
 world_test(beat, of_a_batch_answers_each_in_its_place)

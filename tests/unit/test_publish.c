@@ -201,6 +201,23 @@ world_test(open, of_many_producers_at_once_each_gets_its_own_epoch)
 
 /* --- publish ------------------------------------------------------------------------------------------------- */
 
+world_test(publish, a_push_names_the_owner_of_the_moment)
+{
+	open_stream(.id = "a", .user = "");
+	listen_to("a");
+	publish("token", "1", .id = "a");
+	cr_assert_str_eq(hear().owner, "");
+	open_stream(.id = "a", .user = "ann lee");
+	publish("token", "2", .id = "a");
+	cr_assert_str_eq(hear().owner, "ann lee");
+	listen_to("b");
+	publish("token", "1", .id = "b", .user = "bob", .create = true);
+	cr_assert_str_eq(hear().owner, "bob");
+	listen_to("c");
+	end_stream("failed", "{}", .id = "c", .user = "cid", .create = true);
+	cr_assert_str_eq(hear().owner, "cid");
+}
+
 world_test(publish, stores_and_tells)
 {
 	struct stored one, two;
@@ -393,6 +410,11 @@ world_test(publish, a_repeat_after_a_trim_returns_what_is_left_of_the_batch)
 	raw("XTRIM", "sse:events:a", "MAXLEN", "3");
 	again = publish_many(1, 3, .id = "a", .producer = "p", .n = 1);
 	cr_assert(again.outcome == SR_SAME && again.count == 0);
+	s = publish("token", "7", .id = "a", .producer = "q", .n = 1);
+	raw("XTRIM", "sse:events:a", "MAXLEN", "0");
+	again = publish("token", "7", .id = "a", .producer = "q", .n = 1);
+	cr_assert(again.outcome == SR_SAME && again.count == 1);
+	cr_assert_str_eq(stored_id(again, 0), stored_id(s, 0), "the id of a single event is known without the log");
 }
 
 world_test(publish, a_repeat_is_known_after_the_end)
@@ -452,6 +474,7 @@ world_test(publish, finds_a_foreign_completion)
 	cr_assert_eq(s.outcome, SR_ENDED);
 	cr_assert_str_eq(s.end_type, "completed");
 	cr_assert_str_eq(sr_reply_text_at(s.reply, 2, NULL), field("sse:completion:b", "eventId"));
+	cr_assert_eq(raw_int("XLEN", "sse:events:b"), 1);
 	cr_assert(!there("sse:stream:b"));
 }
 
@@ -644,10 +667,13 @@ world_test(end, the_first_one_wins)
 {
 	struct stored first, s;
 	const char *before;
+	struct heard h;
 
 	open_stream(.id = "a");
-	first = end_stream("failed", "{\"x\":1}", .id = "a");
 	listen_to("a");
+	first = end_stream("failed", "{\"x\":1}", .id = "a");
+	h = hear();
+	cr_assert(same_id(h.id, stored_id(first, 0)) && same_id(h.prev, "0-0"), "of a stream without another event");
 	before = digest();
 	s = end_stream("completed", "{\"x\":2}", .id = "a");
 	cr_assert_eq(s.outcome, SR_ENDED);

@@ -36,6 +36,14 @@ static struct wire *ready_wire(void)
 	return w;
 }
 
+static struct wire *ready_ear(struct wire *beside)
+{
+	struct wire *w = wire_open(&(struct sr_redis_options){.url = redisd_url(d), .pubsub = true, .name = "ear"}, beside, false);
+
+	wire_until(w, w->ready == 1, 5000);
+	return w;
+}
+
 /* The policy of the calls here. */
 static const struct sr_registry reg = {.prefix = "sse:", .log_events = 1000, .stream_ttl = 3600000, .completion_ttl = 300000,
                                        .beat_interval = 10000, .stale_threshold = 30000, .orphan_grace = 60000, .proof_window = 20000};
@@ -426,21 +434,23 @@ Test(redis, a_killed_connection_comes_back)
 Test(redis, failures_are_spaced_out)
 {
 	struct wire *w;
-	long long since = wire_ms(), at[8] = {0};
+	long long since = wire_ms(), at[8] = {0}, longest = 0;
 	int seen = 0;
 
 	redisd_kill(d);
 	w = wire_to(.url = redisd_url(d));
-	while (seen < 6) {
+	while (seen < 8) {
 		cr_assert_lt(wire_ms() - since, 30000);
 		wire_turn(w);
 		if (w->down > seen)
 			at[seen++] = wire_ms();
 	}
-	for (int i = 1; i < 6; i++) {
+	for (int i = 1; i < 8; i++) {
 		cr_assert_geq(at[i] - at[i - 1], 45, "attempt %d came after %lld ms", i, at[i] - at[i - 1]);
 		cr_assert_leq(at[i] - at[i - 1], (100 << (i - 1)) + 500, "attempt %d came after %lld ms", i, at[i] - at[i - 1]);
+		longest = at[i] - at[i - 1] > longest ? at[i] - at[i - 1] : longest;
 	}
+	cr_assert_geq(longest, 200, "they grow: by chance alone all of them are that short once in a billion runs");
 	wire_close(w);
 }
 
@@ -469,6 +479,27 @@ Test(redis, a_replica_refuses_and_another_master_is_looked_for)
 	wire_close(w);
 }
 
+/* It greets as well as a master. */
+Test(redis, a_replica_is_not_asked_ever_faster)
+{
+	struct wire *w = ready_wire();
+	struct answer a;
+	long long since, longest = 0;
+
+	cr_assert_eq(send_open(w, &a, "a"), SR_OK);
+	wire_until(w, a.ends == 1, 5000);
+	cr_assert_eq(wire_ask(w, "REPLICAOF", "127.0.0.1", "1").err, SR_OK);
+	for (int i = 1; i <= 7; i++) {
+		cr_assert_eq(send_open(w, &a, "a"), SR_OK);
+		wire_until(w, w->down == i, 5000);
+		since = wire_ms();
+		wire_until(w, w->ready == i + 1, 8000);
+		longest = wire_ms() - since > longest ? wire_ms() - since : longest;
+	}
+	cr_assert_geq(longest, 200);
+	wire_close(w);
+}
+
 Test(redis, reading_scripts_work_on_a_replica)
 {
 	struct wire *w = ready_wire();
@@ -487,16 +518,36 @@ Test(redis, reading_scripts_work_on_a_replica)
 
 Test(redis, out_of_memory_is_refused_and_the_connection_stays)
 {
+	static const char stale[] = "local now = redis.call('TIME')[1] * 1000\n"
+	                            "redis.call('HSET', 'sse:guardian', 'since', now - 100000, 'last', now)\n"
+	                            "return redis.call('ZADD', 'sse:active', now - 100000, 'a')\n";
+	struct sr_beat beat = {.id = "a", .viewers = 1};
+	const char *id = "a";
 	struct wire *w = ready_wire();
 	struct answer a;
+	struct sr_call call;
 
 	cr_assert_eq(send_open(w, &a, "a"), SR_OK);
 	wire_until(w, a.ends == 1, 5000);
+	cr_assert_eq(wire_ask(w, "EVAL", stale, "0").err, SR_OK);
 	wire_ask(w, "CONFIG", "SET", "maxmemory", "1");
 	cr_assert_eq(send_open(w, &a, "a"), SR_OK);
 	wire_until(w, a.ends == 1, 5000);
 	cr_assert_eq(a.err, SR_EREFUSED, "%s", a.text);
 	cr_assert_eq(strncmp(a.text, "OOM", 3), 0, "%s", a.text);
+	/* Scripts that catch the errors of one stream do not catch this one. */
+	sr_beat_call(&call, &reg, "n", &beat, 1);
+	a = (struct answer){0};
+	cr_assert_eq(sr_redis_send(w->redis, &call, 0, wire_answer, &a), SR_OK);
+	sr_call_release(&call);
+	wire_until(w, a.ends == 1, 5000);
+	cr_assert_eq(a.err, SR_EREFUSED, "%s", a.text);
+	sr_sweep_call(&call, &reg, &id, 1);
+	a = (struct answer){0};
+	cr_assert_eq(sr_redis_send(w->redis, &call, 0, wire_answer, &a), SR_OK);
+	sr_call_release(&call);
+	wire_until(w, a.ends == 1, 5000);
+	cr_assert_eq(a.err, SR_EREFUSED, "%s", a.text);
 	wire_ask(w, "CONFIG", "SET", "maxmemory", "0");
 	cr_assert_eq(send_open(w, &a, "a"), SR_OK);
 	wire_until(w, a.ends == 1, 5000);
@@ -508,9 +559,10 @@ Test(redis, out_of_memory_is_refused_and_the_connection_stays)
 /* It answers PING and every write with MISCONF, and reads are still served. */
 Test(redis, a_server_that_cannot_save_is_connected_to)
 {
-	struct wire *w = ready_wire();
+	struct wire *w = ready_wire(), *ear;
 	struct answer a;
 	char path[128];
+	long long since;
 
 	snprintf(path, sizeof path, "%s/dump.rdb", redisd_folder(d));
 	cr_assert_eq(mkdir(path, 0700), 0);
@@ -526,7 +578,12 @@ Test(redis, a_server_that_cannot_save_is_connected_to)
 	cr_assert_eq(a.err, SR_EREFUSED);
 	cr_assert_eq(strncmp(a.text, "MISCONF", 7), 0, "%s", a.text);
 	cr_assert_eq(wire_ask(w, "GET", "k").err, SR_OK);
+	ear = ready_ear(w);
+	since = wire_ms();
+	wire_until(w, ear->down || wire_ms() - since > SR_REDIS_PROBE_MS + 1000, 20000);
+	cr_assert_eq(ear->down, 0, "a PING that is refused so is an answer: %s", ear->down_why);
 	cr_assert_eq(w->down, 0);
+	wire_close(ear);
 	wire_close(w);
 }
 
@@ -835,14 +892,6 @@ Test(redis, can_be_freed_in_every_state)
 
 /* --- Pub/Sub ------------------------------------------------------------------------------------------------- */
 
-static struct wire *ready_ear(struct wire *beside)
-{
-	struct wire *w = wire_open(&(struct sr_redis_options){.url = redisd_url(d), .pubsub = true, .name = "ear"}, beside, false);
-
-	wire_until(w, w->ready == 1, 5000);
-	return w;
-}
-
 Test(redis, a_channel_is_subscribed_heard_and_left)
 {
 	struct wire *w = ready_wire(), *ear = ready_ear(w);
@@ -932,12 +981,12 @@ Test(redis, what_does_not_fit_is_not_subscribed_at_all)
 {
 	struct wire *w = ready_wire(), *ear = ready_ear(w);
 	const char *const *ids = many_ids();
-	char prefix[901]; /* long names, so that not too many are needed */
+	char prefix[701]; /* long names, so that not too many are needed; and the bound falls between two batches of a call */
 	enum sr_err err;
 	int asked = 0;
 
-	memset(prefix, 'x', 900);
-	prefix[900] = 0;
+	memset(prefix, 'x', 700);
+	prefix[700] = 0;
 	for (int i = 0; i < 1000; i++) { /* the loop does not turn: nothing is sent */
 		err = sr_redis_subscribe(ear->redis, prefix, ids, MANY);
 		if (err != SR_OK)
@@ -1095,6 +1144,26 @@ Test(fake, that_answers_what_nobody_asked, .timeout = 40)
 			fake_close(&f);
 		}
 	}
+}
+
+Test(fake, that_knows_no_script_ever, .timeout = 40)
+{
+	struct fake f = fake_open(5);
+	struct wire *w = wire_to(.url = f.url);
+	struct answer a;
+
+	fake_greet(&f, w);
+	cr_assert_eq(send_open(w, &a, "a"), SR_OK);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(a.ends, 0);
+		fake_hear(&f, w, 1);
+		fake_say(&f, "-NOSCRIPT No matching script.\r\n", 31);
+	}
+	wire_until(w, a.ends == 1, 5000);
+	cr_assert_eq(a.err, SR_EREPLY, "its text is sent once");
+	cr_assert_eq(w->down, 0);
+	wire_close(w);
+	fake_close(&f);
 }
 
 Test(fake, that_never_greets, .timeout = 40)

@@ -216,8 +216,14 @@ world_test(sweep, marks_an_unleased_stream)
 
 world_test(sweep, marks_a_leased_stream_and_remembers_when)
 {
+	struct heard h;
+
 	silent("a", true);
+	listen_to("a");
 	cr_assert_eq(sweep_one("a"), SR_MARKED);
+	h = hear();
+	cr_assert(same_id(h.id, field("sse:stream:a", "lastEventId")) && same_id(h.prev, "0-0"));
+	cr_assert_str_eq(h.owner, "ann");
 	cr_assert_str_eq(field("sse:stream:a", "state"), "orphaned");
 	cr_assert_geq(score("sse:orphaned", "a"), redis_ms() - 10000);
 	assert_ttl("sse:orphaned", 2 * STREAM_TTL);
@@ -441,6 +447,22 @@ world_test(sweep, a_due_date_that_is_none_is_forgotten)
 	cr_assert_str_eq(field("sse:stream:offindex", "state"), "active");
 	cr_assert_str_eq(field("sse:stream:unleased", "state"), "orphaned");
 	raw("ZADD", "sse:active", num(redis_ms()), "offindex");
+}
+
+/* The seed's heartbeat renews the index, and leaves the state. */
+world_test(sweep, an_orphan_in_both_indexes_keeps_its_due_date)
+{
+	w.odd = true;
+	silent("a", true);
+	cr_assert_eq(sweep_one("a"), SR_MARKED);
+	raw("ZADD", "sse:active", num(redis_ms()), "a");
+	raw("PEXPIRE", "sse:active", "100000");
+	cr_assert_eq(sweep_one("a"), SR_ALIVE);
+	cr_assert_geq(score("sse:orphaned", "a"), 0);
+	raw("ZREM", "sse:active", "a");
+	raw("ZREM", "sse:orphaned", "a");
+	cr_assert_eq(sweep_one("a"), SR_ALIVE, "and in none: nothing is due until it is put back");
+	cr_assert_str_eq(field("sse:stream:a", "state"), "orphaned");
 }
 
 /* --- sweep: batches and races -------------------------------------------------------------------------------- */
