@@ -77,6 +77,8 @@ export class World {
   async startResponder() {
     await this.responders.start();
     if (this.server.process?.running) await this.readiness(200);
+    // A request that found no responder makes lighttpd answer 503 by itself for a second more.
+    if (this.lighttpd) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { deadline: 5000, what: 'lighttpd to know the responder again' });
   }
   async killResponder(i = 0, signal = 'SIGKILL') { return this.responders.list[i].kill(signal, 10000); }
   /** Do `work` while the i-th responder alone takes connections: the kernel hands none to a stopped process. */
