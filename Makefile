@@ -100,12 +100,12 @@ tests/node_modules/.stamp: tests/package-lock.json
 check-asan: deps-test ## every test under AddressSanitizer, LeakSanitizer and UBSan; a report fails the run
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' WERROR=1 all units
 	sh tests/with-sanitizer.sh build/asan/reports $(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' WERROR=1 \
-	  SR_SCALE=10 check-units check-stories
+	  SR_SCALE=10 SR_PATIENCE=3 check-units check-stories
 
 check-tsan: deps-test ## the hand-over from the intake threads to the loop, under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 all
 	sh tests/with-sanitizer.sh build/tsan/reports $(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 \
-	  SR_SCALE=10 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
+	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
 
 check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leaks and open descriptors
 	@sh deploy/install-deps.sh lint
