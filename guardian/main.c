@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	};
 	const struct sr_usage usage = {
 		.program = "sse-guardian",
-		.synopsis = "[--once | --dry-run] [options]",
+		.synopsis = "[--once] [--dry-run] [options]",
 		.summary = "Marks streams whose responder or producer died as orphaned, ends those whose producer does not come back, and repairs "
 		           "what was left behind in Redis.",
 		.examples = examples,

@@ -926,7 +926,7 @@ Test(redis, a_channel_is_subscribed_heard_and_left)
 
 static const char *const *many_ids(void)
 {
-	static char names[MANY][8];
+	static char names[MANY][16];
 	static const char *ids[MANY];
 
 	for (int i = 0; i < MANY; i++) {

@@ -470,7 +470,7 @@ world_test(sweep, an_orphan_in_both_indexes_keeps_its_due_date)
 world_test(sweep, judges_a_batch_in_its_order)
 {
 	const char *ids[SR_BATCH_MAX];
-	char names[SR_BATCH_MAX][8];
+	char names[SR_BATCH_MAX][16];
 	const struct sr_reply *reply;
 	struct sr_call call;
 	int64_t proven;
