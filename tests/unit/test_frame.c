@@ -82,7 +82,7 @@ Test(frame, survives_every_write_boundary, .timeout = 30)
 			round_trip(lens[l], steps[s]);
 }
 
-Test(frame, is_freed_with_its_last_reference, .timeout = 10)
+Test(frame, is_freed_with_its_last_reference, .timeout = 30)
 {
 	struct sr_frame *f = sr_frame_new("x", 1);
 
@@ -93,7 +93,7 @@ Test(frame, is_freed_with_its_last_reference, .timeout = 10)
 	sr_frame_unref(NULL);
 }
 
-Test(record, the_end_is_an_empty_stdout_and_end_request, .timeout = 10)
+Test(record, the_end_is_an_empty_stdout_and_end_request, .timeout = 30)
 {
 	const uint8_t expected[SR_RECORD_END] = {1, 6, 1, 2, 0, 0, 0, 0, 1, 3, 1, 2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 	uint8_t end[SR_RECORD_END];
