@@ -17,7 +17,6 @@ struct recovery {
 	struct sr_hub *hub;
 	struct sr_request *request;
 	struct sr_turn turn;
-	bool head;                 /* HEAD of the stream itself */
 	bool with_events;
 	struct sr_event_id after;  /* events are wanted after it; moves on with each page */
 	struct sr_event_id expected; /* the first entry of the next page proves that nothing before it is missing */
@@ -27,6 +26,18 @@ struct recovery {
 	struct sr_buf body;        /* the JSON object, without its closing brace while events are added */
 	char id[];
 };
+
+/* Send what was built and release everything. */
+static void finish(struct recovery *r, enum sr_err built, struct sr_buf *out)
+{
+	if (built != SR_OK)
+		sr_buf_reset(out);
+	r->hub->lookups--;
+	sr_answer_send(r->hub, r->request, out);
+	sr_buf_release(out);
+	sr_buf_release(&r->body);
+	free(r);
+}
 
 static void answer(struct recovery *r, enum sr_err err)
 {
@@ -44,13 +55,7 @@ static void answer(struct recovery *r, enum sr_err err)
 		built = sr_answer_json(&out, conf, r->request->origin, 503, RETRY_AFTER_S, away, sizeof away - 1);
 	else
 		built = sr_answer_json(&out, conf, r->request->origin, 500, 0, broken, sizeof broken - 1);
-	if (built != SR_OK)
-		sr_buf_reset(&out);
-	r->hub->lookups--;
-	sr_answer_send(r->hub, r->request, &out);
-	sr_buf_release(&out);
-	sr_buf_release(&r->body);
-	free(r);
+	finish(r, built, &out);
 }
 
 /* --- events -------------------------------------------------------------------------------------------------- */
@@ -254,13 +259,7 @@ static void on_head(void *ctx, enum sr_err err, const struct sr_reply *reply)
 		err = sr_answer_error(&out, conf, r->request->origin, 404, "no such stream", NULL);
 	else
 		err = sr_answer_stream_headers(&out, conf, r->request->origin, r->id);
-	if (err != SR_OK)
-		sr_buf_reset(&out);
-	r->hub->lookups--;
-	sr_answer_send(r->hub, r->request, &out);
-	sr_buf_release(&out);
-	sr_buf_release(&r->body);
-	free(r);
+	finish(r, err, &out);
 }
 
 static struct recovery *begin(struct sr_hub *hub, struct sr_request *request, const char *id)
@@ -310,6 +309,5 @@ void sr_recover_head(struct sr_hub *hub, struct sr_request *request, const char 
 
 	if (!r)
 		return;
-	r->head = true;
 	ask(r, on_head);
 }
