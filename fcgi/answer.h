@@ -27,7 +27,7 @@ SR_MUST_CHECK enum sr_err sr_answer_stream_headers(struct sr_buf *out, const str
 
 /**
  * Send a whole response and end the request. Takes the request's connection over and frees the request.
- * head_only  drop the body (HEAD)
+ * For HEAD the body is dropped.
  * A response that cannot be built or queued ends the connection without one; the web server then answers 500 or 502.
  */
 void sr_answer_send(struct sr_hub *hub, struct sr_request *request, const struct sr_buf *response);
