@@ -83,10 +83,14 @@ story('many completions at once: the first wins, all clients see that one', { pr
 });
 
 story('two processes share the viewers', { processes: 2, guardian: false }, async (world) => {
-  const idle = world.responders.list.map((process) => process.sockets);
-  for (let i = 0; i < 40; i++) await world.viewer(`share-${i}`);
-  const held = world.responders.list.map((process, i) => process.sockets - idle[i]);
-  assert.equal(held[0] + held[1], 40);
+  const nodes = new Map();
+  for (let i = 0; i < 40; i++) {
+    await world.viewer(`share-${i}`);
+    const [node] = await world.redis.hkeys(`sse:viewers:share-${i}`);
+    nodes.set(node, (nodes.get(node) ?? 0) + 1);
+  }
+  const held = [...nodes.values()];
+  assert.equal(held.length, 2, `both processes hold viewers: ${[...nodes]}`);
   assert.ok(Math.min(...held) >= 8, `of 40 viewers that came one after the other, the processes hold ${held.join(' and ')}`);
 });
 
