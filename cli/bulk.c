@@ -8,7 +8,7 @@
 #include "cli/produce.h"
 
 #include "cli/interrupt.h"
-#include "cli/ndjson.h"
+#include "common/ndjson.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #include "cli/produce.h"
 
 #include "cli/command.h"
-#include "cli/ndjson.h"
+#include "common/ndjson.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include <errno.h>

@@ -131,7 +131,7 @@ struct sr_publish {
 	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+ */
 	uint64_t n;                /* rises by one a call */
 };
-/* Begin, then add up to SR_BATCH_MAX events: stored all or none. */
+/* Begin, then add up to SR_BATCH_MAX events: stored all or none. The last one may be terminal: it ends the stream. */
 void sr_publish_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_publish *p);
 void sr_publish_add(struct sr_call *call, const char *type, const char *data, size_t data_len);
 /* The terminal event: `type` is completed, failed or cancelled. */

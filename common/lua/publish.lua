@@ -1,4 +1,5 @@
--- publish: store a batch of events, all or none, and tell the viewers. Counts as a sign of life.
+-- publish: store a batch of events, all or none, and tell the viewers. Counts as a sign of life. The last event may be terminal
+-- (completed, failed, cancelled): it ends the stream in the same step.
 -- keys: 6 args: 11+
 -- include: clock event record producer
 -- KEYS  1 active  2 orphaned  3 stream  4 completion  5 events  6 viewers
@@ -7,11 +8,18 @@
 --       7 log_events  8 stream_ttl ms  9 completion_ttl ms, then type, data for each event
 -- Returns {1, id, ...} stored   {0, id, ...} a repeat: the ids of the first time (fewer if the log was trimmed)
 --         {-1} unknown   {-2, type, event id} ended   {-3} another user's
+--         {-4, i} the i-th event's type is malformed or reserved, or it is terminal and not the last: nothing is stored
 local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],
   events = KEYS[5], viewers = KEYS[6]}
 local user, create, pid, n = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local p = {log_events = ARGV[7], stream_ttl = tonumber(ARGV[8]), completion_ttl = tonumber(ARGV[9])}
 local ms = now_ms()
+
+local ends = false
+for i = 10, #ARGV, 2 do
+  ends = ENDED[ARGV[i]]
+  if not valid_type(ARGV[i]) or ends and i + 1 < #ARGV then return {-4, (i - 8) / 2} end
+end
 
 local rec, refusal = record_for_producer(k, user, create, ms, p)
 if not rec then return refusal end
@@ -26,13 +34,19 @@ end
 if ENDED[rec.state] then return {-2, rec.state, rec.last} end
 
 local reply = {1}
-local prev = rec.last or '0-0'
-for i = 10, #ARGV, 2 do
-  prev = append(k, prev, ARGV[i], ARGV[i + 1], p.log_events)
-  reply[#reply + 1] = prev
+for i = 10, ends and #ARGV - 2 or #ARGV, 2 do
+  rec.last = append(k, rec.last or '0-0', ARGV[i], ARGV[i + 1], p.log_events)
+  reply[#reply + 1] = rec.last
 end
-if not rec.first then redis.call('HSET', k.stream, 'firstEventId', reply[2]) end
-redis.call('HSET', k.stream, 'lastEventId', prev)
-keep_alive(k, rec, ms, p)
-remember(k, pid, n, reply[2], prev, #reply - 1)
+if #reply > 1 and not rec.first then
+  rec.first = reply[2]
+  redis.call('HSET', k.stream, 'firstEventId', rec.first)
+end
+if ends then
+  reply[#reply + 1] = finish(k, rec, ARGV[#ARGV - 1], ARGV[#ARGV], ms, p)
+else
+  redis.call('HSET', k.stream, 'lastEventId', rec.last)
+  keep_alive(k, rec, ms, p)
+end
+remember(k, pid, n, reply[2], reply[#reply], #reply - 1)
 return reply

@@ -1,5 +1,5 @@
-/* cli/ndjson: lines to events, however the bytes are cut. */
-#include "cli/ndjson.h"
+/* common/ndjson: lines to events, however the bytes are cut. */
+#include "common/ndjson.h"
 #include "common/mem.h"
 #include <criterion/criterion.h>
 #include <stdio.h>

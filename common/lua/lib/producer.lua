@@ -18,6 +18,13 @@ local function record_for_producer(k, user, create, ms, p)
   return register(k, 'generation', user, '{}', '', ms, p)
 end
 
+local RESERVED = {connected = true, gap = true, orphaned = true}
+
+-- An event type that a producer may use: it stands in the push's first line, so it must not break it.
+local function valid_type(kind)
+  return #kind <= 64 and string.find(kind, '^[%w_.:-]+$') and not RESERVED[kind]
+end
+
 -- What producer pid stored with number n: its first id and its last, or nil if n is new. A number below the last one is
 -- misuse: its ids, no longer known, are ''.
 local function repeated(k, pid, n)

@@ -1,5 +1,5 @@
 /* ndjson.c - see ndjson.h. */
-#include "cli/ndjson.h"
+#include "common/ndjson.h"
 
 #include "common/id.h"
 #include "common/json.h"
