@@ -1,0 +1,98 @@
+/* producer.h - one producer of one stream: its events on their way to Redis, exactly once and in order, whatever happens to
+ * the connection. Asynchronous, on a libev loop; ssectl run stands on it directly, libsse-resilience waits on it for its caller.
+ *
+ *   emit ──> backlog (bounded) ──> one batch in flight ──> publish script
+ *                                        └── no answer: the same batch under the same number again
+ *
+ * Each event has a number, rising from first_n; a batch goes out under the number of its last event, and the producer's name
+ * and that number tell the script a repeat from something new. One batch is in flight at a time: the next one could
+ * otherwise overtake it (a flushed script cache resends), and the older would then be taken for a repeat.
+ *
+ * Life   waiting ──connection──> opening ──> open ──> closed
+ *        Whatever the life, events are taken into the backlog. Redis away: everything waits, and goes on by itself; an
+ *        outage has no end here, the owner has deadlines. A stream that Redis lost (restart without data) is opened again if this
+ *        producer opened it. closed: the stream ended, or refuses this producer for good; the backlog is dropped then.
+ * Calls back only from the loop, never from inside a call of this header. Single-threaded; no global state. */
+#ifndef SR_PRODUCER_H
+#define SR_PRODUCER_H
+#include "common/conf.h"
+#include "common/id.h"
+#include "common/registry.h"
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SR_PRODUCER_NAME_MAX 32
+#define SR_PRODUCER_N_MAX ((UINT64_C(1) << 53) - 1) /* the scripts count in doubles */
+#define SR_BACKLOG_BYTES (8u << 20)                 /* default bound of what waits */
+
+struct sr_producer;
+
+enum sr_producer_end {
+	SR_PRODUCER_LIVES,
+	SR_PRODUCER_DONE,     /* its own terminal event is stored */
+	SR_PRODUCER_ENDED,    /* somebody else's terminal event: sr_producer_end_type() */
+	SR_PRODUCER_UNKNOWN,  /* no such stream, and it may not create one */
+	SR_PRODUCER_FOREIGN,  /* another user's */
+	SR_PRODUCER_FENCED,   /* another producer took the lease */
+	SR_PRODUCER_DENIED,   /* Redis refuses the user, the password or the command; the only one that a new connection may mend */
+	SR_PRODUCER_FORGOTTEN,/* what was stored under this number is no longer known: the name is used by another program */
+	SR_PRODUCER_BROKEN    /* Redis answered what its script never does, or memory is out while reading it */
+};
+
+struct sr_producer_options { /* all copied */
+	const char *id, *user;     /* user "" = not checked */
+	const char *name;          /* NULL = a random one; else 1 to 32 of a-z 0-9 */
+	uint64_t first_n;          /* number of the first event; 0 = 1 */
+	bool create;               /* publish may open an unknown stream, for the user */
+	bool open;                 /* open before the first event; type, metadata, lease then count */
+	bool lease;                /* beat each beat_interval while this lives */
+	const char *type, *metadata; /* NULL = as it is, or the defaults */
+	const char *epoch;         /* beat under this lease without opening; NULL = none, "" = any */
+	size_t backlog_bytes;      /* 0 = SR_BACKLOG_BYTES */
+	bool drop_oldest;          /* a full backlog drops its oldest events and says so in one event {"type":"skipped","data":{"events":N}} in their place;
+	                            * else it refuses new ones */
+	const char *connection;    /* CLIENT SETNAME */
+	bool silent;               /* nothing goes to the process's log */
+};
+
+struct sr_producer_hooks { /* any may be NULL; `ctx` first */
+	void (*on_open)(void *ctx, bool created, const char *epoch);   /* also after each time it was opened again */
+	/* One event is stored. repeat: it was stored before, under this number. event_id "" = stored, but its id is no longer known. */
+	void (*on_stored)(void *ctx, uint64_t n, const char *event_id, bool repeat);
+	void (*on_room)(void *ctx);                                    /* a batch left the backlog */
+	void (*on_beat)(void *ctx, enum sr_outcome outcome);           /* SR_SAME, SR_REVIVED */
+	void (*on_closed)(void *ctx, enum sr_producer_end end);        /* once */
+	void (*on_down)(void *ctx, enum sr_err err, const char *why);  /* the connection failed, or Redis cannot write now */
+};
+
+/* NULL with a sentence in `why` (SR_EINVAL in *err: bad URL, id, name; or SR_ENOMEM). conf is borrowed. Starts to connect. */
+struct sr_producer *sr_producer_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_producer_options *options,
+                                    const struct sr_producer_hooks *hooks, void *ctx, enum sr_err *err, struct sr_buf *why);
+/* Drops what waits. Not from a hook. NULL is fine. */
+void sr_producer_free(struct sr_producer *p);
+
+/**
+ * Take one event, checked by sr_event_check() and with normalised JSON. A terminal type ends the stream after all that came before;
+ * nothing is taken after it.
+ * Returns  SR_OK; SR_EBUSY: the backlog is full (never with drop_oldest: an event that passes the whole bound is then itself dropped);
+ *          SR_ETOOBIG; SR_EINVAL: closed, or after the terminal event; SR_ENOMEM. Else nothing was taken.
+ */
+SR_MUST_CHECK enum sr_err sr_producer_emit(struct sr_producer *p, const char *type, size_t type_len, const char *data, size_t data_len);
+/* Send a beat as soon as possible: to live, or to hear whether the stream has ended. One that waits already is enough. */
+void sr_producer_beat(struct sr_producer *p);
+/* Try at once what waits for its next attempt (open, batch, beat). */
+void sr_producer_hurry(struct sr_producer *p);
+
+enum sr_producer_end sr_producer_end(const struct sr_producer *p);
+const char *sr_producer_end_type(const struct sr_producer *p); /* SR_PRODUCER_ENDED: completed, failed, cancelled; else "" */
+bool sr_producer_is_open(const struct sr_producer *p);         /* opened (if asked to), and connected */
+size_t sr_producer_waiting(const struct sr_producer *p);       /* events taken and not known to be stored, in flight included */
+size_t sr_producer_unconfirmed(const struct sr_producer *p);   /* of these: sent at least once, so perhaps stored */
+uint64_t sr_producer_skipped(const struct sr_producer *p);     /* dropped by drop_oldest since the start */
+uint64_t sr_producer_next_n(const struct sr_producer *p);      /* number of the next event taken */
+const char *sr_producer_name(const struct sr_producer *p);
+/* Why nothing goes on: the connection's or Redis's words; "" while all is well. */
+const char *sr_producer_why(const struct sr_producer *p);
+
+#endif
