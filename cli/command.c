@@ -81,6 +81,16 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl status\n"
 	 "  ssectl status --json | jq .guardian.lastPassAt\n"},
+	{"script", sr_command_script, 1, 2, READ, false, "list | show NAME | sha NAME | load", "print the Redis scripts, for programs that call them directly",
+	 "list prints name, SHA-1, counts of keys and arguments, and the contract's version of each; those\n"
+	 "without a version are internal and change without notice. show prints the text as it is sent\n"
+	 "to Redis, sha its SHA-1. load puts the public ones into Redis's cache and prints their SHA-1s:\n"
+	 "a restart or SCRIPT FLUSH empties that cache, so be ready for NOSCRIPT and send the text then.\n"
+	 "sse-resilience-redis(7) is their manual. Only load needs Redis.\n\n"
+	 "Examples:\n"
+	 "  ssectl script list\n"
+	 "  ssectl script show publish >publish.lua\n"
+	 "  ssectl script show publish | redis-cli -x script load\n"},
 };
 
 #define COUNT (sizeof commands / sizeof *commands)
@@ -98,8 +108,7 @@ const struct sr_command *sr_command_find(const char *name)
 	return NULL;
 }
 
-/* May one letter, two swapped ones, or an ending be all that is wrong? */
-static bool is_near(const char *wrong, const char *name)
+bool sr_command_is_near(const char *wrong, const char *name)
 {
 	size_t same = 0, a = strlen(wrong), b = strlen(name);
 
@@ -119,7 +128,7 @@ static bool is_near(const char *wrong, const char *name)
 const struct sr_command *sr_command_nearest(const char *name)
 {
 	for (size_t i = 0; i < COUNT; i++)
-		if (is_near(name, commands[i].name))
+		if (sr_command_is_near(name, commands[i].name))
 			return &commands[i];
 	return NULL;
 }

@@ -19,6 +19,8 @@ struct sr_command {
 const struct sr_command *sr_command_find(const char *name);
 /* The i-th, in the order of the help; NULL behind the last. */
 const struct sr_command *sr_command_at(size_t i);
+/* May one letter, two swapped ones, or an ending be all that is wrong with `wrong`? */
+bool sr_command_is_near(const char *wrong, const char *name);
 /* Whose name is one mistake away from `name`; NULL when none is. */
 const struct sr_command *sr_command_nearest(const char *name);
 
@@ -33,5 +35,7 @@ int sr_command_recover(struct sr_ctl *ctl, char **operands);
 int sr_command_list(struct sr_ctl *ctl, char **operands);
 int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
+/* script.c */
+int sr_command_script(struct sr_ctl *ctl, char **operands);
 
 #endif

@@ -1,5 +1,6 @@
 -- beat: signs of life for a batch of streams, from a responder that has viewers of them, or from a producer.
 -- keys: 6+ args: 8+
+-- contract: 1
 -- include: clock event record
 -- KEYS  1 active  2 orphaned, then for each stream: stream, completion, events, viewers
 -- ARGV  1 node ('' = the producer itself)  2 channel prefix  3 log_events  4 stream_ttl ms  5 completion_ttl ms,
