@@ -31,12 +31,12 @@ for group in "$@"; do
 		want_command pkg-config pkgconf ;;
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
-	test)
-		want libcriterion-dev curl
+	test) # php-cli to curl: the recipes of deploy/examples run in the tests
+		want libcriterion-dev php-cli php-redis libredis-perl python3-redis ruby ruby-redis curl
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
-	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck ;;
+	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
 	*)
 		bad_usage ;;
 	esac
