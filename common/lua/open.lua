@@ -5,7 +5,7 @@
 -- KEYS  1 active  2 orphaned  3 stream  4 completion  5 events  6 viewers
 -- ARGV  1 stream id  2 channel  3 type ('' = generation, or as it is)  4 user  5 metadata ('' = {}, or as it is)
 --       6 lease (1 = yes)  7 log_events  8 stream_ttl ms  9 completion_ttl ms
--- Returns {1 created | 0 existed, lease epoch or ''}   {-2 ended, state}   {-3} another user's
+-- Returns {1, lease epoch or ''} created   {0, lease epoch or ''} existed   {-2, state} ended   {-3} another user's
 --         {-5, i} the i-th argument is malformed, or missing: nothing is changed
 -- A lease on an existing stream is taken over: its epoch rises, and beats with the old one are refused.
 local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],

@@ -6,7 +6,7 @@
 -- KEYS  1 active  2 orphaned  3 stream  4 completion  5 events  6 viewers
 -- ARGV  1 stream id  2 channel  3 user ('' = not checked)  4 create (1 = open an unknown stream, for the user)
 --       5 producer ('' = no protection against repeats)  6 n, rising by batch
---       7 log_events  8 stream_ttl ms  9 completion_ttl ms, then type, data for each event
+--       7 log_events  8 stream_ttl ms  9 completion_ttl ms, then for each event: 10 type  11 data
 -- Returns {1, id, ...} stored   {0, id, ...} a repeat: the ids of the first time (fewer if the log was trimmed)
 --         {-1} unknown   {-2, type, event id} ended   {-3} another user's
 --         {-4, i} the i-th event's type is malformed or reserved, or it is terminal and not the last: nothing is stored

@@ -23,11 +23,15 @@ const names = Object.keys(RECIPES);
 const parts = (count) => Array.from({ length: count }, (_, i) => ['progress', { part: i + 1, of: 5 }]);
 const shown = (events) => events.map((event) => [event.json.type, event.json.data]);
 
-/** What the recipes' README asks for: the scripts' texts in a folder. */
+const scriptsOf = (world, name) => join(world.dir, `scripts-${name}`);
+
+/** What the recipes' README asks for: the scripts' texts in a folder. Each recipe gets other SHA-1s, so that none lives by what another has loaded. */
 async function prepare(world) {
-  world.scripts = join(world.dir, 'scripts');
-  mkdirSync(world.scripts);
-  for (const name of ['open', 'publish', 'beat']) writeFileSync(join(world.scripts, `${name}.lua`), (await world.ssectl(['script', 'show', name])).stdout);
+  for (const name of names) mkdirSync(scriptsOf(world, name));
+  for (const script of ['open', 'publish', 'beat']) {
+    const text = (await world.ssectl(['script', 'show', script])).stdout;
+    for (const name of names) writeFileSync(join(scriptsOf(world, name), `${script}.lua`), `${text}-- ${name}\n`);
+  }
 }
 
 /** A recipe at work on the stream `id`, and a browser that follows it. */
@@ -39,7 +43,7 @@ class Run {
     const log = openSync(this.logFile, 'a');
     this.process = Process.start(name, RECIPES[name].run, [join(folder, name), id, 'u1'], {
       stdio: ['ignore', log, log],
-      env: { SSE_REDIS: world.server.socket, SSE_SCRIPTS: world.scripts, SSE_CONFIG: world.configFile, SSECTL: program('ssectl'), PACE: '0.3', SSE_BEAT: '0.3', ...env },
+      env: { SSE_REDIS: world.server.socket, SSE_SCRIPTS: scriptsOf(world, name), SSE_CONFIG: world.configFile, SSECTL: program('ssectl'), PACE: '0.3', SSE_BEAT: '0.3', ...env },
     });
     closeSync(log);
     world.producers.push(this); // killed with the world
