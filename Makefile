@@ -118,16 +118,18 @@ SOURCES = $(wildcard common/*.c fcgi/*.c guardian/*.c cli/*.c)
 HEADERS = $(wildcard common/*.h fcgi/*.h guardian/*.h cli/*.h)
 
 .PHONY: lint
-lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n
+lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n, mandoc, the examples' syntax
 	@sh deploy/install-deps.sh build test lint
 	@sh tests/lint/includes.sh
 	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
 	@$(MAKE) --no-print-directory BUILD=build/lint-gcc CC=gcc WERROR=1 all units
 	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
 	@sh tests/lint/scripts.sh $(SCRIPTS)
+	@sh tests/lint/manual.sh
+	@sh tests/lint/examples.sh deploy/examples/*
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck --severity=warning deploy/*.sh deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	shellcheck --severity=warning deploy/*.sh deploy/demo/start.cgi deploy/examples/*.sh tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
 	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import redis
+
 POLICY = (1000, 3600000, 300000)  # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
 
 
@@ -64,18 +65,16 @@ class Stream:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
-        if reply[0] < 0 and script != "beat":
-            self.ended = reply[0] == -2
-            raise RuntimeError(f"{script} of {self.id} was refused: {reply}")
-        return reply
+        self.ended = self.ended or reply[0] == -2  # by somebody else
+        if reply[0] >= 0 or script == "beat":
+            return reply
+        raise RuntimeError(f"{script} of {self.id} was refused: {reply}")
 
 
 with Stream(sys.argv[1], sys.argv[2]) as stream:
     for part in range(1, 6):
         time.sleep(float(os.environ.get("PACE", 1)))  # the work
-        if part == 3 and os.environ.get("DIE") == "exception":
-            raise ValueError("no more rows")
-        if part == 3 and os.environ.get("DIE") == "exit":
-            sys.exit(3)
+        if part == 3 and "DIE" in os.environ:
+            raise {"exception": ValueError("no more rows"), "exit": SystemExit(3)}[os.environ["DIE"]]
         stream.emit("progress", {"part": part, "of": 5})
     stream.emit("completed", {"rows": 1200})

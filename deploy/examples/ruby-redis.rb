@@ -2,10 +2,8 @@
 # ruby-redis.rb STREAM USER - progress of long work from Ruby, straight to Redis. Needs ruby-redis and the scripts' texts:
 #   mkdir scripts; for s in open publish beat; do ssectl script show $s >scripts/$s.lua; done
 # Copy the class; how it is used stands below it. sse-resilience-redis(7) explains the calls.
-require 'digest'
-require 'json'
-require 'redis'
-require 'securerandom'
+%w[digest json redis securerandom].each { |name| require name }
+
 class Stream
   POLICY = [1000, 3_600_000, 300_000].freeze # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
 

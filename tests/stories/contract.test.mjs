@@ -1,8 +1,10 @@
 // What programs of other languages stand on: the public scripts, as ssectl prints them, and what viewers see of what they store.
 import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { assertKeys } from '../support/checker.mjs';
 import { run } from '../support/proc.mjs';
-import { story } from '../support/world.mjs';
+import { program, story } from '../support/world.mjs';
 import { until } from '../support/wait.mjs';
 
 const PUBLIC = ['beat', 'end', 'open', 'publish'];
@@ -66,4 +68,24 @@ story('what a stranger stores reaches viewers whole, whatever it is', {}, async 
   assert.deepEqual(late.events.map(({ json }) => [json.type, json.data]), expected, 'from the log, too');
   assert.equal((await world.recover('odd')).json.terminalEventData, 'no JSON either');
   await assertKeys(world.redis);
+});
+
+story('the example of sse-resilience-redis(7) does what it says', noWeb, async (world) => {
+  const page = readFileSync(new URL('../../deploy/man/sse-resilience-redis.7', import.meta.url), 'utf8');
+  const example = page.match(/^\.Bd -literal.*\n([^]*?)^\.Ed/m)[1].replaceAll('\\e\n', '\\\n');
+  const bin = join(world.dir, 'bin'); // where redis-cli knows the socket
+  mkdirSync(bin);
+  for (const [name, command] of [['redis-cli', `/usr/bin/redis-cli -s ${world.server.socket}`], ['ssectl', program('ssectl')]]) {
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec ${command} "$@"\n`);
+    chmodSync(join(bin, name), 0o700);
+  }
+  const shell = (text) => run('sh', ['-eu', '-c', text], { env: { PATH: `${bin}:${process.env.PATH}` } });
+  const done = await shell(example);
+  assert.equal(done.code, 0, done.stderr);
+  const id = '\\d+-\\d+\n';
+  assert.match(done.stdout, new RegExp(`^1\n1\n1\n${id}${id}1\n${id}1\n${id}\\n?$`));
+  const last = example.slice(example.lastIndexOf('redis-cli evalsha'));
+  const again = await shell(example.slice(0, example.indexOf('redis-cli evalsha')) + last);
+  assert.equal(again.stdout.trim(), `0\n${done.stdout.trim().split('\n').at(-1)}`, 'sent again: the same id');
+  assert.equal(JSON.parse(await world.ctl('recover', 'job-42')).terminalEventData.url, '/r/42');
 });
