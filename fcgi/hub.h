@@ -22,6 +22,7 @@ struct sr_tokens;
 
 struct sr_counters { /* since the start; shown in sse:node:{name} */
 	uint64_t opened, resumed, delivered, gaps, slow, terminals, refused;
+	uint64_t published; /* events that HTTP requests stored, repeats aside */
 };
 
 struct sr_hub {

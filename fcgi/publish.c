@@ -134,7 +134,10 @@ static void go_on(struct sr_publishing *p);
 static void on_stored(struct sr_publishing *p, const struct sr_reply *reply, const struct sr_publish_result *result)
 {
 	note_ids(p, reply, result->count);
-	p->fresh = p->fresh || result->outcome == SR_NEW;
+	if (result->outcome == SR_NEW) {
+		p->fresh = true;
+		p->change.hub->count.published += p->batch.count;
+	}
 	p->change.stored += p->batch.count;
 	sr_batch_reset(&p->batch);
 	go_on(p);
