@@ -22,7 +22,8 @@ SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_args \
            conf_help keys call script reply address redis registry registry_read session batch
-FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
+FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard token form \
+           change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
 CLI      = main command ctl output interrupt produce bulk watch list show recover status script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
@@ -54,7 +55,8 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
-PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/form.o \
+            $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
