@@ -24,7 +24,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_tab
            conf_help keys call script reply address redis registry registry_read session batch backlog producer producer_send
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap lookout job foreground mapper percent tail tee ending word
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -54,7 +54,8 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
-PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
+            $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

@@ -338,6 +338,11 @@ size_t sr_producer_unconfirmed(const struct sr_producer *p)
 	return p->batch_sent || p->doubtful ? p->batch.count : 0;
 }
 
+size_t sr_producer_bytes(const struct sr_producer *p)
+{
+	return p->backlog.bytes.len - p->backlog.at;
+}
+
 uint64_t sr_producer_skipped(const struct sr_producer *p)
 {
 	return p->backlog.skipped_ever;

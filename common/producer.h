@@ -103,6 +103,7 @@ bool sr_producer_is_open(const struct sr_producer *p);         /* opened (if ask
 /* Events taken and not known to be stored, in flight included; dropped ones count as their one notice. Closed: what was lost then. */
 size_t sr_producer_waiting(const struct sr_producer *p);
 size_t sr_producer_unconfirmed(const struct sr_producer *p);   /* of these: sent, so perhaps stored */
+size_t sr_producer_bytes(const struct sr_producer *p);         /* of the backlog, as its bound counts them; what is in flight aside */
 uint64_t sr_producer_skipped(const struct sr_producer *p);     /* dropped by drop_oldest since the start */
 uint64_t sr_producer_next_n(const struct sr_producer *p);      /* number of the next event taken */
 const char *sr_producer_name(const struct sr_producer *p);
