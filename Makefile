@@ -21,11 +21,11 @@ SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDE
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_args \
-           conf_help keys call script reply address redis registry registry_read session batch
+           conf_help keys call script reply address redis registry registry_read session batch backlog producer producer_send
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard token form \
            change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status script
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap lookout job foreground mapper percent tail tee ending word script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -56,7 +56,8 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/form.o \
-            $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o
+            $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
+            $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

@@ -29,6 +29,8 @@ int sr_command_open(struct sr_ctl *ctl, char **operands);
 int sr_command_emit(struct sr_ctl *ctl, char **operands);
 int sr_command_end(struct sr_ctl *ctl, char **operands); /* complete, fail, cancel: by ctl->command */
 int sr_command_beat(struct sr_ctl *ctl, char **operands);
+/* run.c */
+int sr_command_run(struct sr_ctl *ctl, char **operands);
 /* show.c, recover.c, list.c, watch.c, status.c */
 int sr_command_show(struct sr_ctl *ctl, char **operands);
 int sr_command_recover(struct sr_ctl *ctl, char **operands);

@@ -119,6 +119,10 @@ void sr_conf_release(struct sr_conf *conf);
 /* Print every option as `name = value  # origin`, secrets' files by name only, in the table's order. */
 void sr_conf_dump(const struct sr_conf *conf, FILE *out);
 
+/* Set in this process's environment, for programs that it starts, what they need to read the same configuration: SSE_CONFIG if
+ * a file was read, and a variable for each option that a flag set. Paths become absolute. SR_ENOMEM. */
+SR_MUST_CHECK enum sr_err sr_conf_export(const struct sr_conf *conf);
+
 /**
  * Read a secret from a file: its first line without the newline, at most 512 bytes.
  * Refuses a file that group or others can write, or that others can read, that is no regular file, or whose line is longer

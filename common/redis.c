@@ -39,7 +39,7 @@ struct sr_redis {
 	void *ctx;
 	struct sr_address address;
 	char *password_file, *name;
-	bool pubsub, load_scripts, once;
+	bool pubsub, load_scripts, once, silent;
 
 	enum state state;
 	int fd;
@@ -186,7 +186,7 @@ static void proven(struct sr_redis *r)
 	if (r->state != READY || (!r->failures && !r->logged.len))
 		return;
 	r->failures = 0;
-	if (r->logged.len)
+	if (r->logged.len && !r->silent)
 		sr_log(SR_LOG_INFO, "redis up", "connection", r->pubsub ? "pubsub" : "commands", (char *)NULL);
 	sr_buf_reset(&r->logged);
 }
@@ -276,12 +276,12 @@ static void read_replies(struct sr_redis *r)
 }
 
 #define OUT_KEEP 65536   /* of an empty out buffer */
-#define READ_BYTES 65536
-#define READS_A_TURN 8 /* so that one busy connection does not starve the streams */
+#define READ_BYTES 16384
+#define READS_A_TURN 32 /* so that one busy connection does not starve the streams */
 
 static void on_readable(struct sr_redis *r)
 {
-	static char bytes[READ_BYTES]; /* single-threaded, filled and read within this call */
+	char bytes[READ_BYTES];
 	unsigned generation = r->generation;
 
 	for (int i = 0; i < READS_A_TURN && generation == r->generation; i++) {
@@ -341,7 +341,7 @@ static void note_failure(struct sr_redis *r, enum sr_err err, const char *why)
 	sr_buf_reset(&r->why);
 	if (sr_buf_puts(&r->why, why) != SR_OK)
 		sr_buf_reset(&r->why);
-	if (strcmp(sr_buf_text(&r->logged), sr_buf_text(&r->why)) == 0 && now - r->logged_at < 60000)
+	if (r->silent || (strcmp(sr_buf_text(&r->logged), sr_buf_text(&r->why)) == 0 && now - r->logged_at < 60000))
 		return;
 	sr_log(err == SR_EDENIED ? SR_LOG_ERROR : SR_LOG_WARN, r->state == READY ? "redis lost" : "redis unavailable", "connection",
 	       r->pubsub ? "pubsub" : "commands", "reason", why, err == SR_EDENIED ? "change" : (char *)NULL,
@@ -691,6 +691,7 @@ struct sr_redis *sr_redis_new(struct ev_loop *loop, const struct sr_redis_option
 	r->pubsub = options->pubsub;
 	r->load_scripts = options->load_scripts;
 	r->once = options->once;
+	r->silent = options->silent;
 	r->fd = -1;
 	r->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r->reserve = r->null >= 0 ? fcntl(r->null, F_DUPFD_CLOEXEC, 3) : -1;

@@ -31,6 +31,7 @@ struct sr_redis_options {
 	bool pubsub;               /* this connection subscribes; sr_redis_send() is then refused */
 	bool load_scripts;         /* SCRIPT LOAD all of them at connect, so that a busy start meets no NOSCRIPT */
 	bool once;                 /* no reconnect by itself: on_down, and then it stays down */
+	bool silent;               /* nothing goes to the log, which is the whole process's */
 };
 
 struct sr_redis_hooks { /* any may be NULL */

@@ -7,7 +7,8 @@
 -- ARGV  1 stream id  2 channel  3 user ('' = not checked)  4 create (1 = open an unknown stream, for the user)
 --       5 producer ('' = no protection against repeats)  6 n, rising by batch
 --       7 log_events  8 stream_ttl ms  9 completion_ttl ms, then for each event: 10 type  11 data
--- Returns {1, id, ...} stored   {0, id, ...} a repeat: the ids of the first time (fewer if the log was trimmed)
+-- Returns {1, id, ...} stored   {0, id, ...} a repeat: the ids of the first time, of which a trimmed log has lost the
+--         first ones but never the last; {0} alone: n is below the producer's last number
 --         {-1} unknown   {-2, type, event id} ended   {-3} another user's
 --         {-4, i} the i-th event's type is malformed or reserved, or it is terminal and not the last: nothing is stored
 --         {-5, i} the i-th argument is malformed, or missing: nothing is stored
@@ -32,8 +33,8 @@ local first_id, last_id = repeated(k, pid, n)
 if first_id then
   local reply = {0}
   if first_id == '' then return reply end
-  if first_id == last_id then return {0, first_id} end
-  for _, entry in ipairs(redis.call('XRANGE', k.events, first_id, last_id)) do reply[#reply + 1] = entry[1] end
+  for _, entry in ipairs(first_id == last_id and {} or redis.call('XRANGE', k.events, first_id, last_id)) do reply[#reply + 1] = entry[1] end
+  if reply[#reply] ~= last_id then reply[#reply + 1] = last_id end
   return reply
 end
 if ENDED[rec.state] then return {-2, rec.state, rec.last} end

@@ -62,7 +62,8 @@ story('what a stranger stores reaches viewers whole, whatever it is', {}, async 
   await until(() => viewer.events.length >= 7, { what: () => `all events: ${JSON.stringify(viewer.events)}` });
   const expected = [['token', { a: 1 }], ['note', 'no JSON\nid: 9-9\n\ndata: forged'], ['note', '"\ufffd\ufffd"'], ['note', ''],
     ['gap', { reason: 'unreadable' }], ['token', 2], ['completed', 'no JSON either']];
-  assert.deepEqual(viewer.events.slice(1).map(({ json }) => [json.type, json.data]), expected.filter(([type]) => type !== 'gap'));
+  const past = ([type]) => type !== 'gap'; // seen live only by who happens to read the log
+  assert.deepEqual(viewer.events.slice(1).map(({ json }) => [json.type, json.data]).filter(past), expected.filter(past));
   const late = world.follow('odd');
   assert.equal(await late.closed(), 204);
   assert.deepEqual(late.events.map(({ json }) => [json.type, json.data]), expected, 'from the log, too');
