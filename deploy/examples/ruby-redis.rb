@@ -73,8 +73,7 @@ end
 Stream.open(ARGV[0], ARGV[1]) do |stream|
   (1..5).each do |part|
     sleep Float(ENV.fetch('PACE', 1)) # the work
-    raise 'no more rows' if part == 3 && ENV['DIE'] == 'exception'
-    exit 3 if part == 3 && ENV['DIE'] == 'exit'
+    raise({ 'exception' => 'no more rows', 'exit' => SystemExit.new(3) }[ENV['DIE']]) if part == 3 && ENV['DIE']
     stream.emit('progress', { part: part, of: 5 })
   end
   stream.emit('completed', { rows: 1200 })

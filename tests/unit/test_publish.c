@@ -810,7 +810,7 @@ world_test(misuse, of_a_public_script_stores_nothing_and_says_which_argument)
 	static const enum sr_script_name scripts[] = {SR_SCRIPT_OPEN, SR_SCRIPT_PUBLISH, SR_SCRIPT_END};
 	static const char *const ids[] = {"", "-", "a b", "a\n", "a/b", "\xc3\xb6"}, *const users[] = {"a\nb", "\r", "\t", "\x7f"},
 	                 *const numbers[] = {"", "x", "-1", "1.5", "1e3", " 1", "9007199254740992", "99999999999999999"};
-	char *user = repeat('u', 256), *id = repeat('i', 129);
+	char *user = repeat('u', 256), *id = repeat('i', 129), *producer = repeat('p', 133);
 	const char *before = digest();
 
 	for (size_t s = 0; s < 3; s++) {
@@ -836,6 +836,7 @@ world_test(misuse, of_a_public_script_stores_nothing_and_says_which_argument)
 			continue;
 		}
 		refused(with_argument(name, 5, "p q"), -5, 5, before, what);
+		refused(with_argument(name, 5, producer), -5, 5, before, what);
 		for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 			refused(with_argument(name, 6, numbers[i]), -5, 6, before, what);
 	}
@@ -844,6 +845,7 @@ world_test(misuse, of_a_public_script_stores_nothing_and_says_which_argument)
 	cr_assert_eq(sr_reply_int_at(with_argument(SR_SCRIPT_PUBLISH, 6, "9007199254740991"), 0, -9), 1);
 	free(user);
 	free(id);
+	free(producer);
 }
 
 /* --- end ----------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,11 @@ local function valid_user(text)
   return #text <= 255 and not string.find(text, '%c')
 end
 
+-- A producer's name; those of the responders' own have a colon: they are made of Idempotency-Keys.
+local function valid_producer(text)
+  return #text <= 132 and string.find(text, '^[!-~]+$')
+end
+
 -- A whole number that a double holds, and no second way to write it.
 local function valid_number(text)
   return #text <= 16 and string.find(text, '^%d+$') and tonumber(text) < 9007199254740992

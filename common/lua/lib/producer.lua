@@ -27,7 +27,7 @@ end
 
 -- The arguments with which publish and end begin alike. Without a producer's name its number means nothing.
 local function malformed_call(pid)
-  return malformed({valid_id, nil, valid_user, nil, pid ~= '' and valid_type or nil, pid ~= '' and valid_number or nil, valid_count,
+  return malformed({valid_id, nil, valid_user, nil, pid ~= '' and valid_producer or nil, pid ~= '' and valid_number or nil, valid_count,
     valid_count, valid_count})
 end
 
