@@ -12,7 +12,7 @@ emit() { # TYPE JSON
 	"$SSECTL" emit "$id" "$1" "$2" --user "$user" --producer "$producer" --n "$n" --deadline 20s >/dev/null
 }
 
-beats=
+opened='' beats=''
 finish() { # however this script ends, but by kill -9: then the beats stop, and the guardian ends the stream
 	status=$?
 	trap - EXIT
@@ -21,7 +21,6 @@ finish() { # however this script ends, but by kill -9: then the beats stop, and 
 	[ -z "$opened" ] || emit failed "{\"reason\":\"exit code $status\"}" || echo "$id: its end could not be stored" >&2
 	exit "$status"
 }
-opened=
 trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -45,4 +44,4 @@ for part in 1 2 3 4 5; do
 	emit progress "{\"part\":$part,\"of\":5}"
 done
 emit completed '{"rows":1200}'
-opened=
+opened=''
