@@ -16,8 +16,7 @@ final class Stream
     {
         $this->producer = bin2hex(random_bytes(8));
         register_shutdown_function([$this, 'failUnlessEnded']); // after exit(), uncaught exceptions and fatal errors, too
-        pcntl_async_signals(true);
-        pcntl_signal(SIGTERM, fn () => exit(143)); // which would end PHP at once
+        if (function_exists('pcntl_signal')) { pcntl_async_signals(true); pcntl_signal(SIGTERM, fn () => exit(143)); } // which ends PHP at once
         $this->lease = $this->call('open', $id, "sse:channel:$id", '', $user, '', 1, ...self::POLICY)[1];
         $this->ended = false;
     }

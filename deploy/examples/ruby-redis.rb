@@ -7,9 +7,8 @@
 class Stream
   POLICY = [1000, 3_600_000, 300_000].freeze # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
 
-  # Stream.open(id, user) { |stream| ... }: an exception, exit or SIGTERM inside the block ends the stream as failed.
+  # Stream.open(id, user) { |stream| ... }: an exception, exit or SIGTERM (which raises in Ruby) inside the block ends the stream as failed.
   def self.open(id, user)
-    Signal.trap('TERM') { exit 143 }
     stream = new(id, user)
     yield stream
   ensure

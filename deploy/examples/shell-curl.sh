@@ -48,7 +48,11 @@ request PUT '' "{\"user\":\"$user\",\"lease\":true}"
 opened=yes
 lease=$(sed -n 's/.*"lease":\([0-9]*\).*/\1/p' "$answer")
 # Signs of life for as long as this script lives, while it is silent: $$ is this script. An empty POST is one.
-(trap - EXIT HUP INT TERM; answer=/dev/null; while sleep "${SSE_BEAT:-10}" && kill -0 $$; do request POST "lease=$lease" '' || exit; done) >/dev/null 2>&1 &
+(
+	trap - EXIT HUP INT TERM
+	answer=/dev/null
+	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do request POST "lease=$lease" '' || exit; done
+) >/dev/null 2>&1 &
 beats=$!
 
 for part in 1 2 3 4 5; do

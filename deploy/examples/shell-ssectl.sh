@@ -30,7 +30,10 @@ lease=$("$SSECTL" open "$id" --user "$user" --lease --deadline 20s)
 opened=yes
 lease=${lease##* lease }
 # Signs of life for as long as this script lives, while it is silent: $$ is this script.
-(trap - EXIT HUP INT TERM; while sleep "${SSE_BEAT:-10}" && kill -0 $$; do "$SSECTL" beat "$id" --epoch "$lease" || exit; done) >/dev/null 2>&1 &
+(
+	trap - EXIT HUP INT TERM
+	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do "$SSECTL" beat "$id" --epoch "$lease" || exit; done
+) >/dev/null 2>&1 &
 beats=$!
 
 for part in 1 2 3 4 5; do
