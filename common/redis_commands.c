@@ -16,34 +16,43 @@ static void watch_head(struct sr_redis *r)
 		sr_redis_set_timer(r, r->head->deadline - sr_clock_mono());
 }
 
+static void pending_free(struct pending *p)
+{
+	sr_call_release(&p->retry);
+	free(p);
+}
+
+/* Its command; the bytes go into the out buffer. */
+static enum sr_err prepare(struct sr_redis *r, struct pending *p, const struct sr_call *call)
+{
+	enum sr_err err = SR_OK;
+
+	sr_call_init(&p->retry, call->script);
+	if (call->script != SR_SCRIPT_NONE) {
+		p->retry.keys = call->keys;
+		p->retry.args = call->args;
+		err = sr_buf_append(&p->retry.tail, sr_buf_text(&call->tail), call->tail.len);
+	}
+	return err == SR_OK ? sr_call_encode(call, false, &r->out) : err;
+}
+
 enum sr_err sr_redis_enqueue(struct sr_redis *r, const struct sr_call *call, int64_t timeout_ms, sr_redis_cb *cb, void *ctx)
 {
 	struct pending *p = sr_calloc(1, sizeof *p);
-	enum sr_err err = p ? sr_call_encode(call, false, &r->out) : SR_ENOMEM;
+	enum sr_err err = p ? prepare(r, p, call) : SR_ENOMEM;
 
 	if (err != SR_OK) {
-		free(p);
+		if (p)
+			pending_free(p);
 		return err == SR_ETOOBIG ? SR_EBUSY : err;
 	}
 	p->cb = cb;
 	p->ctx = ctx;
 	p->deadline = sr_clock_mono() + (timeout_ms ? timeout_ms : SR_REDIS_COMMAND_MS);
-	sr_call_init(&p->retry, call->script);
-	if (call->script != SR_SCRIPT_NONE) {
-		p->retry.keys = call->keys;
-		p->retry.args = call->args;
-		p->retry.err = sr_buf_append(&p->retry.tail, sr_buf_text(&call->tail), call->tail.len);
-	}
 	*r->tail = p;
 	r->tail = &p->next;
 	watch_head(r);
 	return SR_OK;
-}
-
-static void pending_free(struct pending *p)
-{
-	sr_call_release(&p->retry);
-	free(p);
 }
 
 static struct pending *pop(struct sr_redis *r)
@@ -71,7 +80,7 @@ enum sr_err sr_redis_send(struct sr_redis *r, const struct sr_call *call, int64_
 /* The script's cache was emptied: send its text in place of its hash, with the same callback. */
 static bool resend_whole(struct sr_redis *r, struct pending *p)
 {
-	if (p->retry.script == SR_SCRIPT_NONE || p->retry.err != SR_OK || sr_call_encode(&p->retry, true, &r->out) != SR_OK)
+	if (sr_call_encode(&p->retry, true, &r->out) != SR_OK)
 		return false;
 	sr_call_release(&p->retry);
 	p->retry.script = SR_SCRIPT_NONE;
@@ -104,8 +113,11 @@ static void answer(struct sr_redis *r, const struct sr_reply *reply)
 	enum sr_err err = sr_reply_error(reply);
 
 	watch_head(r);
-	if (sr_reply_is_noscript(reply) && resend_whole(r, p))
-		return;
+	if (sr_reply_is_noscript(reply) && p->retry.script != SR_SCRIPT_NONE) {
+		if (resend_whole(r, p))
+			return;
+		err = SR_EREFUSED; /* no memory or no room for its text now */
+	}
 	if (err == SR_OK)
 		proven(r);
 	p->cb(p->ctx, err, reply);

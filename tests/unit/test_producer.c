@@ -387,11 +387,11 @@ producer_test(gets_by_without_memory)
 	}
 	cr_assert_geq(failed, 4);
 	sr_buf_release(&why);
-	for (unsigned n = 1; n <= 25; n++) {
+	for (unsigned n = 1; n <= 30; n++) {
 		struct maker *m = maker(.open = n == 1);
 
 		until(m, sr_producer_is_open(m->p));
-		tokens(m, 0);
+		raw("SCRIPT", "FLUSH");
 		sr_mem_fail_after(n);
 		while (emit(m, "token", num(n)) != SR_OK)
 			;
@@ -399,7 +399,7 @@ producer_test(gets_by_without_memory)
 		sr_mem_fail_after(0);
 		maker_free(m);
 	}
-	assert_log(1, 25, "");
+	assert_log(1, 30, "");
 }
 
 /* --- Redis in trouble ---------------------------------------------------------------------------------------- */
