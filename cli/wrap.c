@@ -126,6 +126,10 @@ static void leave_if_done(struct wrap *w)
 /* Nothing more will be stored. */
 static void settle(struct wrap *w)
 {
+	uint64_t skipped = sr_producer_skipped(w->producer);
+
+	if (skipped > 0 && !w->settled)
+		sr_ctl_note(w->ctl, w->o->id, "%llu events were dropped while Redis was away; a larger --spool holds more", (unsigned long long)skipped);
 	w->settled = true;
 	leave_if_done(w);
 }
@@ -451,7 +455,7 @@ static void on_closed(void *ctx, enum sr_producer_end end)
 		start_job(w);
 	} else if (w->life == RUNNING && w->opened && end == SR_PRODUCER_ENDED && strcmp(sr_producer_end_type(w->producer), "cancelled") == 0) {
 		cancelled(w);
-	} else if (w->life == RUNNING && end != SR_PRODUCER_ENDED) {
+	} else if (w->life == RUNNING && (end != SR_PRODUCER_ENDED || !w->opened)) {
 		warn(w);
 	}
 	regulate(w);

@@ -56,6 +56,7 @@ story('each way to end, and the exit status of a shell', noWeb, async (world) =>
   assert.equal((await end('well', [], 'echo a', 0, { type: 'completed', data: { exit: 0 } })).stderr, '');
   await end('three', [], 'echo a; exit 3', 3, { type: 'failed', data: { exit: 3, tail: ['a'] } });
   await end('killed', [], 'echo a; kill -9 $$', 137, { type: 'failed', data: { signal: 'SIGKILL', tail: ['a'] } });
+  await end('pipe', [], 'yes | head -n 1; exit 1', 1, { type: 'failed', data: { exit: 1, tail: ['y'] } }); // SIGPIPE kills in there
   await end('tail', ['--tail', '2'], 'seq 20; printf end; exit 1', 1, { type: 'failed', data: { exit: 1, tail: ['20', 'end'] } });
   await end('result', ['--map', 'json'], `echo '{"type":"completed","data":{"rows":12}}'; echo '{"type":"token"}'`, 0, { type: 'completed', data: { rows: 12 } });
   assert.deepEqual((await events(world, 'result')).map(({ type }) => type), ['token', 'completed']);
@@ -103,6 +104,8 @@ story('maps: progress, raw, coalesced', noWeb, async (world) => {
   assert.equal(lines(joined.events).join('\n'), '1\n2\n3\n4\n5\n6');
   assert.equal(lines(joined.events).at(-1), '6', 'the window had closed before');
   assert.ok(lines(joined.events).length <= 4, `few events: ${JSON.stringify(lines(joined.events))}`);
+  const mixed = await wrap(world, 'mixed', ['--coalesce', '10s'], 'echo a; sleep 0.2; echo e >&2; sleep 0.2; echo b');
+  assert.deepEqual(mixed.events.slice(0, 3).map(({ type, data }) => [type, data.line]), [['output', 'a'], ['log', 'e'], ['output', 'b']]);
   const big = await wrap(world, 'big', ['--coalesce', '1s'], 'seq 10000');
   assert.equal(lines(big.events).join('\n'), Array.from({ length: 10000 }, (_, i) => i + 1).join('\n'));
   assert.ok(Math.max(...big.events.map(({ data }) => JSON.stringify(data).length)) <= 16500, 'at most 16 KiB');
@@ -124,6 +127,8 @@ story('a job of 100 000 lines: each once, in order, and none is dropped while Re
 });
 
 story('inside the job ssectl knows the stream; flags of run reach it', noWeb, async (world) => {
+  const descriptors = await wrap(world, 'descriptors', [], 'ls /proc/self/fd | wc -l');
+  assert.deepEqual(lines(descriptors.events), ['4'], 'nothing is open in it but 0, 1, 2 (and the folder)');
   writeFileSync(join(world.dir, 'other.conf'), `redis_url = unix://${world.dir}/nowhere.sock\n`);
   const script = `printf '%s %s %s' "$SSE_STREAM" "$SSE_STREAM_USER" "$SSE_KEY_PREFIX"; cd /; ${program('ssectl')} emit "$SSE_STREAM" progress '{"pct":40}' --user "$SSE_STREAM_USER" >/dev/null`;
   const { code, stderr } = await run(program('ssectl'), ['--config', 'other.conf', '--redis-url', world.settings.redis_url, '--key-prefix', 'other:', 'run', 'inner', '--user', 'u1', '--',
@@ -278,6 +283,24 @@ story('--tee: both outputs byte for byte, into a file and into a pipe', noWeb, a
   assert.equal(gone.code, 6, 'to one that went away');
 });
 
+story('--tee to somebody who does not read: the job waits, but is not out of reach', noWeb, async (world) => {
+  const pidFile = join(world.dir, 'pid');
+  const job = start(world, 'blocked', ['--tee'], `echo $$ >${pidFile}; echo ready; seq 1000000; sleep 20`);
+  job.process.child.stdout.pause();
+  await printed(world, 'blocked', 'ready');
+  let before = -1;
+  await until(async () => { // it no longer gets on
+    const now = (await events(world, 'blocked')).length;
+    const stands = now === before;
+    before = now;
+    return stands;
+  }, { what: 'the job to stand' });
+  await world.ctl('cancel', 'blocked');
+  await until(() => !isRunning(Number(readFileSync(pidFile, 'utf8'))), { deadline: 2000, what: 'the end of the job' });
+  job.process.child.stdout.resume();
+  assert.equal(await job.ended(), 143);
+});
+
 story('Redis is away for the whole job: same exit, same output, started at once', { ...noWeb, redis: false }, async (world) => {
   const script = 'echo out; echo err >&2; echo more; exit 7';
   const plain = await run('sh', ['-c', script]);
@@ -356,6 +379,7 @@ story('what the backlog cannot hold is told in one event, with the right number'
   const { events: skipped } = log[0].data;
   assert.deepEqual(lines(log), [...Array.from({ length: total - skipped }, (_, i) => String(skipped + i + 1)), 'end']);
   assert.ok(skipped > 1000 && skipped < total - 500, `${skipped} of ${total} were dropped`);
+  assert.match(job.stderr, new RegExp(`${skipped} events were dropped`));
 });
 
 story('kill -9 of ssectl run: the job ends, the guardian orphans and fails the stream', { timeout: 60000 }, async (world) => {
@@ -375,7 +399,7 @@ story('kill -9 of ssectl run: the job ends, the guardian orphans and fails the s
 
 story('what a job leaves running does not hold up the end, nor is its last word lost', noWeb, async (world) => {
   const begin = performance.now();
-  const quiet = await wrap(world, 'quiet', [], 'sleep 20 & echo a; (sleep 0.3; echo late) & exit 2');
+  const quiet = await wrap(world, 'quiet', [], 'sleep 5 & echo a; (sleep 0.3; echo late) & exit 2');
   assert.equal(quiet.code, 2);
   assert.ok(performance.now() - begin < within(4000), 'after a second of silence');
   assert.deepEqual(lines(quiet.events), ['a', 'late']);
