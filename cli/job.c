@@ -27,8 +27,7 @@ struct sr_job {
 	struct ev_loop *loop;
 	struct sr_job_hooks hooks;
 	void *ctx;
-	int64_t grace_ms;
-	void (*sigpipe)(int);
+	struct sr_job_options o;
 	pid_t pid;           /* leads the group; 0 before the start. A zombie until we go, so that nobody else gets the number */
 	bool ended, finished;/* the program has ended; on_end was called */
 	int exit, signal;
@@ -97,7 +96,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	j->drained_ms += TICK_MS;
 	if (ev_is_active(&j->kill)) /* what was told to end has until then */
 		return;
-	if (j->quiet_ms >= SR_JOB_QUIET_MS || j->drained_ms >= j->grace_ms)
+	if (j->quiet_ms >= SR_JOB_QUIET_MS || j->drained_ms >= j->o.grace_ms)
 		finish(j);
 }
 
@@ -116,7 +115,7 @@ void sr_job_doom(struct sr_job *j)
 	if (j->pid == 0 || j->finished || ev_is_active(&j->kill))
 		return;
 	ev_now_update(j->loop);
-	ev_timer_set(&j->kill, (double)j->grace_ms / 1000.0, 0.);
+	ev_timer_set(&j->kill, (double)j->o.grace_ms / 1000.0, 0.);
 	ev_timer_start(j->loop, &j->kill);
 }
 
@@ -135,7 +134,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct pipe_end *p = w->data;
 	struct sr_job *j = p->job;
-	ssize_t n = read(w->fd, j->chunk, sizeof j->chunk);
+	ssize_t n = read(w->fd, j->chunk, j->o.chunk);
 
 	(void)loop;
 	(void)revents;
@@ -254,7 +253,7 @@ static bool is_ignored(int signo)
 
 /* ---- start ---- */
 
-struct sr_job *sr_job_new(struct ev_loop *loop, const struct sr_job_hooks *hooks, void *ctx, int64_t grace_ms, void (*sigpipe)(int))
+struct sr_job *sr_job_new(struct ev_loop *loop, const struct sr_job_options *options, const struct sr_job_hooks *hooks, void *ctx)
 {
 	struct sr_job *j = sr_calloc(1, sizeof *j);
 
@@ -263,8 +262,7 @@ struct sr_job *sr_job_new(struct ev_loop *loop, const struct sr_job_hooks *hooks
 	j->loop = loop;
 	j->hooks = *hooks;
 	j->ctx = ctx;
-	j->grace_ms = grace_ms;
-	j->sigpipe = sigpipe;
+	j->o = *options;
 	sr_foreground_init(&j->terminal);
 	ev_timer_init(&j->kill, on_kill, 0., 0.);
 	ev_timer_init(&j->tick, on_tick, 0., TICK_MS / 1000.0);
@@ -308,7 +306,7 @@ static void become(const struct sr_job *j, char **argv, const int out[SR_JOB_SOU
 		if (!is_ignored(passed[i]))
 			signal(passed[i], SIG_DFL); /* before they are let in: they are the program's already */
 	signal(SIGCHLD, SIG_DFL);
-	signal(SIGPIPE, j->sigpipe);
+	signal(SIGPIPE, j->o.sigpipe);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (getppid() != parent)

@@ -5,7 +5,7 @@
  * Group   The job leads a process group of its own, so that all that it starts can be stopped with it. Signals that come to us
  *         are passed on to the group; those that were ignored when we started stay ignored, here and there.
  * End     A program may leave others behind that hold its pipes open: they are read until they have been silent for
- *         SR_JOB_QUIET_MS, and for `grace_ms` at most.
+ *         SR_JOB_QUIET_MS, and for the grace at most.
  * Death   Should we be killed, the kernel sends the job's first process SIGTERM.
  * Calls back only from the loop. One job a process, since signals are the process's. */
 #ifndef SR_JOB_H
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define SR_JOB_QUIET_MS 1000
-#define SR_JOB_CHUNK 65536
+#define SR_JOB_CHUNK 65536 /* bytes of output at once, at most */
 
 enum sr_job_source { SR_JOB_STDOUT, SR_JOB_STDERR, SR_JOB_SOURCES };
 
@@ -30,8 +30,14 @@ struct sr_job_hooks {
 	void (*on_end)(void *ctx);
 };
 
-/* Signals are caught from here on. NULL: memory is out. sigpipe: what SIGPIPE is to the job, SIG_DFL or SIG_IGN. */
-struct sr_job *sr_job_new(struct ev_loop *loop, const struct sr_job_hooks *hooks, void *ctx, int64_t grace_ms, void (*sigpipe)(int));
+struct sr_job_options {
+	int64_t grace_ms;       /* from SIGTERM to SIGKILL */
+	size_t chunk;           /* bytes of output at once, 1 to SR_JOB_CHUNK */
+	void (*sigpipe)(int);   /* what SIGPIPE is to the job: SIG_DFL or SIG_IGN */
+};
+
+/* Signals are caught from here on. NULL: memory is out. */
+struct sr_job *sr_job_new(struct ev_loop *loop, const struct sr_job_options *options, const struct sr_job_hooks *hooks, void *ctx);
 /* The job is left alone if it still runs. Not from a hook. NULL is fine. */
 void sr_job_free(struct sr_job *j);
 

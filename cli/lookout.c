@@ -1,7 +1,6 @@
 /* lookout.c - see lookout.h. */
 #include "cli/lookout.h"
 
-#include "common/keys.h"
 #include "common/mem.h"
 #include "common/redis.h"
 #include "common/registry.h"
@@ -9,8 +8,7 @@
 
 struct sr_lookout {
 	struct sr_redis *redis;
-	const char *id;
-	struct sr_buf stem;  /* of the channel */
+	const char *prefix, *id;
 	void (*on_end)(void *ctx);
 	void *ctx;
 };
@@ -20,7 +18,7 @@ static void on_ready(void *ctx)
 	struct sr_lookout *l = ctx;
 
 	/* Refused only when memory is out: then the beats have to do. */
-	if (sr_redis_subscribe(l->redis, l->stem.data, &l->id, 1) != SR_OK)
+	if (sr_redis_subscribe(l->redis, l->prefix, &l->id, 1) != SR_OK)
 		return;
 }
 
@@ -44,10 +42,8 @@ struct sr_lookout *sr_lookout_new(struct ev_loop *loop, const struct sr_conf *co
 
 	if (!l)
 		return NULL;
-	*l = (struct sr_lookout){.id = id, .on_end = on_end, .ctx = ctx};
-	sr_buf_init(&l->stem, 256);
-	if (sr_key_append_stem(&l->stem, conf->key_prefix, SR_KEY_CHANNEL) == SR_OK)
-		l->redis = sr_redis_new(loop, &options, &hooks, l, NULL);
+	*l = (struct sr_lookout){.prefix = conf->key_prefix, .id = id, .on_end = on_end, .ctx = ctx};
+	l->redis = sr_redis_new(loop, &options, &hooks, l, NULL);
 	if (!l->redis) {
 		sr_lookout_free(l);
 		return NULL;
@@ -61,6 +57,5 @@ void sr_lookout_free(struct sr_lookout *l)
 	if (!l)
 		return;
 	sr_redis_free(l->redis);
-	sr_buf_release(&l->stem);
 	free(l);
 }

@@ -16,6 +16,8 @@
 #define STALL_MS 1000  /* a Redis that stores nothing for so long does not answer */
 #define LOOK_MS 250    /* while the job is held up: does it still store? */
 
+#define GROWTH 48      /* an empty line is one byte, and so many in the backlog: 8 + log{"line":"","stream":"stderr"} */
+
 enum life { OPENING, RUNNING, STORING, DONE };
 
 struct wrap {
@@ -92,12 +94,16 @@ static void warn(struct wrap *w)
 static void warn_late(struct wrap *w)
 {
 	char text[512];
+	uint64_t lost;
 
 	if (w->warned)
 		return;
 	(void)explain(w, text);
-	sr_ctl_note(w->ctl, w->o->id, "%s; %llu events not stored, the job's end is the last of them", text,
-	            (unsigned long long)(sr_producer_waiting(w->producer) + w->dropped));
+	lost = sr_producer_waiting(w->producer) + w->dropped;
+	if (lost > 1)
+		sr_ctl_note(w->ctl, w->o->id, "%s; %llu events not stored", text, (unsigned long long)lost);
+	else
+		sr_ctl_note(w->ctl, w->o->id, "%s; how the job ended is not stored", text);
 }
 
 /* ---- the end of this program ---- */
@@ -120,6 +126,10 @@ static void leave_if_done(struct wrap *w)
 /* Nothing more will be stored. */
 static void settle(struct wrap *w)
 {
+	uint64_t skipped = sr_producer_skipped(w->producer);
+
+	if (skipped > 0 && !w->settled)
+		sr_ctl_note(w->ctl, w->o->id, "%llu events were dropped while Redis was away; a larger --spool holds more", (unsigned long long)skipped);
 	w->settled = true;
 	leave_if_done(w);
 }
@@ -304,14 +314,23 @@ static void start_timer(struct wrap *w, ev_timer *t, int64_t ms)
 		ev_timer_start(w->loop, t);
 }
 
+/* What is read at once must fit into the half of the spool that is kept free for it. */
+static size_t chunk_of(const struct sr_wrap_options *o)
+{
+	int64_t chunk = o->spool / 2 / GROWTH;
+
+	return chunk < SR_JOB_CHUNK ? (size_t)chunk : SR_JOB_CHUNK;
+}
+
 static void start_job(struct wrap *w)
 {
+	struct sr_job_options options = {.grace_ms = w->o->grace_ms, .chunk = chunk_of(w->o), .sigpipe = w->ctl->sigpipe};
 	struct sr_job_hooks hooks = {.on_output = on_output, .on_signal = on_signal, .on_end = on_job_end};
 	int problem = ENOMEM;
 
 	w->life = RUNNING;
 	ev_timer_stop(w->loop, &w->wait);
-	w->job = sr_job_new(w->loop, &hooks, w, w->o->grace_ms, w->ctl->sigpipe);
+	w->job = sr_job_new(w->loop, &options, &hooks, w);
 	if (w->job)
 		problem = sr_job_start(w->job, w->o->argv);
 	if (problem) {
@@ -436,7 +455,7 @@ static void on_closed(void *ctx, enum sr_producer_end end)
 		start_job(w);
 	} else if (w->life == RUNNING && w->opened && end == SR_PRODUCER_ENDED && strcmp(sr_producer_end_type(w->producer), "cancelled") == 0) {
 		cancelled(w);
-	} else if (w->life == RUNNING && end != SR_PRODUCER_ENDED) {
+	} else if (w->life == RUNNING && (end != SR_PRODUCER_ENDED || !w->opened)) {
 		warn(w);
 	}
 	regulate(w);
