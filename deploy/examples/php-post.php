@@ -43,7 +43,9 @@ final class Stream
 
     public function failUnlessEnded(): void
     {
-        if (!$this->ended) $this->emit('failed', ['reason' => error_get_last()['message'] ?? 'the program ended early']);
+        if ($this->ended) return;
+        $last = error_get_last(); // its user will see it: no paths and no stack
+        $this->emit('failed', ['reason' => ($last['type'] ?? 0) == E_ERROR ? preg_replace('~ in /.*~s', '', $last['message']) : 'ended early']);
     }
 
     /** Ask until there is an answer. Without one it is not known what happened: the same again, under the same key, is harmless. */

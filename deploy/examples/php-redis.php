@@ -6,9 +6,8 @@ final class Stream
 {
     private const POLICY = [1000, 3600000, 300000]; // log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
     private ?Redis $redis = null;
-    private string $producer;
+    private string $producer, $lease = '';
     private int $n = 0;          // with the producer's name it tells Redis a repeat from something new
-    private string $lease = '';
     private bool $ended = true;
     private float $lastSign = 0; // of life
 
@@ -41,7 +40,8 @@ final class Stream
     {
         if ($this->ended) return;
         $this->redis = null; // a call may have been cut half-way: its reply must not be taken for the next one's
-        $this->emit('failed', ['reason' => error_get_last()['message'] ?? 'the program ended early']);
+        $last = error_get_last(); // its user will see it: no paths and no stack
+        $this->emit('failed', ['reason' => ($last['type'] ?? 0) == E_ERROR ? preg_replace('~ in /.*~s', '', $last['message']) : 'ended early']);
     }
 
     /** Call a script until Redis answers. An error never means "not stored": the same call again is harmless. */
