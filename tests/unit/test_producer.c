@@ -1012,7 +1012,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* One producer a thread; also run under ThreadSanitizer: no state is shared. */
+/* One producer a thread: they share no state. */
 producer_test(each_thread_has_its_own)
 {
 	struct worker all[4];
