@@ -36,13 +36,13 @@ static bool is_plain(char c)
 /* Quote the character that `bytes` begins with, 1 to 6 bytes; *step = how many bytes it has. */
 static size_t quote(char out[QUOTED_MAX + 2], const char *bytes, size_t len, size_t *step)
 {
-	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt", unknown[] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
 
 	*step = sr_utf8_length(bytes, len);
 	if (*step == 0) {
 		*step = 1;
-		memcpy(out, "\xef\xbf\xbd", 3); /* U+FFFD */
-		return 3;
+		memcpy(out, unknown, sizeof unknown);
+		return sizeof unknown;
 	}
 	for (const char *s = shorts; *s; s += 2)
 		if (*bytes == *s) {

@@ -1,8 +1,6 @@
 /* percent.c - see percent.h. */
 #include "cli/percent.h"
 
-#include <string.h>
-
 #define DIGITS_MAX 9 /* a longer number is no progress, and would not fit */
 
 /* A number in the line, from `at` to `end`. */
@@ -18,10 +16,11 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* May a number begin or end beside this character? Not inside of v1.2.3, a/b/c, 2026-11-23 or x86_64. */
+/* May a number begin or end beside this character? Not inside of v1.2.3, a/b/c, 2026-11-23 or x86_64. UTF-8 is no letter here:
+ * it is more likely to be the blocks of a bar. */
 static bool parts(char c)
 {
-	return !is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !memchr("._-/,", c, 5) && (unsigned char)c < 0x80;
+	return !is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '.' && c != ',' && c != '_' && c != '-' && c != '/';
 }
 
 static struct number read_number(const char *line, size_t len, size_t at)
@@ -96,8 +95,7 @@ bool sr_percent_find(const char *line, size_t len, int *tenths)
 		}
 		n = read_number(line, len, i);
 		i = n.end;
-		/* UTF-8 may stand before it: the blocks of a bar are no letters. */
-		if (n.at > 0 && !parts(line[n.at - 1]) && (unsigned char)line[n.at - 1] < 0x80)
+		if (n.at > 0 && !parts(line[n.at - 1]))
 			continue;
 		if (has_sign(line, len, &n) && as_tenths(&n, tenths))
 			return true;
