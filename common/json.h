@@ -33,8 +33,8 @@ SR_MUST_CHECK enum sr_err sr_json_event(struct sr_buf *type, struct sr_buf *data
 enum sr_json_kind { SR_JSON_STRING, SR_JSON_OBJECT, SR_JSON_BOOL };
 struct sr_json_member {
 	const char *name;
-	enum sr_json_kind kind;
 	struct sr_buf *out; /* STRING: receives its characters, any may be among them. OBJECT: the object re-serialised. BOOL: unused */
+	enum sr_json_kind kind;
 	bool value;         /* BOOL */
 	bool given;         /* set when the member is there */
 };

@@ -302,6 +302,7 @@ struct sr_change *sr_change_new(struct sr_hub *hub, struct sr_request *request, 
 	ev_init(&c->timer, on_timer);
 	c->timer.data = c;
 	sr_buf_init(&c->answer, 32768);
+	sr_log(SR_LOG_DEBUG, "change begins", "stream", c->id, "bytes", sr_log_num((long long)c->body_len), (char *)NULL);
 	return c;
 }
 

@@ -60,7 +60,7 @@ final class Stream
             $http_response_header = [];
             $text = @file_get_contents($url, false, stream_context_create(['http' => $http]));
             $status = (int) (explode(' ', $http_response_header[0] ?? '')[1] ?? 0);
-            if ($status >= 200 && $status < 500) break; // 503: Redis is away, or the responder is being restarted
+            if ($status >= 200 && $status < 500 && !in_array($status, [408, 429])) break; // 503: Redis is away, or the responder is restarted
             if (microtime(true) > $end) throw new RuntimeException("$method $url: " . ($status ?: 'no answer'));
         }
         $this->lastSign = microtime(true);

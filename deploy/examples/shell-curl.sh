@@ -18,8 +18,9 @@ request() {
 				"${SSE_URL:-http://127.0.0.1/api/stream}/$id") || http=000
 		case $http in
 		2??) return 0 ;;
-		4??) cat "$answer" >&2; return 1 ;; # 409: it has ended
-		esac # 503: Redis is away, or the responder is being restarted
+		408 | 429 | 5?? | 000) ;; # 503: Redis is away, or the responder is being restarted
+		*) cat "$answer" >&2; return 1 ;; # 409: it has ended
+		esac
 	done
 	echo "$id: no answer, the last status was $http" >&2
 	return 1

@@ -385,7 +385,7 @@ publishing('Redis is away: 503, and the same request again stores once', { timeo
   assert.deepEqual(await numbersIn(world, 'away'), [1, 4]);
 });
 
-publishing('slow bodies: they disturb nobody, and are given up', { conf: { publish_requests: '2', receive_timeout: '1s' } }, async (world) => {
+publishing('slow bodies: they disturb nobody, and are given up', { conf: { publish_requests: '2', receive_timeout: '1s', log_level: 'debug' } }, async (world) => {
   const [responder] = world.responders.list;
   const files = descriptors(responder);
   const body = Buffer.from(JSON.stringify({ type: 'slow', data: 'x'.repeat(200) }));
@@ -397,7 +397,8 @@ publishing('slow bodies: they disturb nobody, and are given up', { conf: { publi
     at++;
   }, 50);
   try {
-    await until(async () => (await sendDirect(world, 'POST', 'other?user=u1', { type: 'a' })).status === 429, { what: 'the drips to take both places' });
+    await until(() => world.log('fcgi').match(/"change begins" stream=slow/g)?.length === 2, { what: 'the drips to take both places' });
+    assert.equal((await sendDirect(world, 'POST', 'other?user=u1', { type: 'a' })).status, 429);
     const full = await post(world, 'other?user=u1', { type: 'a' });
     assert.deepEqual([full.status, full.headers['retry-after']], [429, '1'], full.text);
     const begun = performance.now();
