@@ -62,7 +62,7 @@ sub alive {
 
 $SIG{$_} = sub { exit 143 } for qw(TERM HUP INT);    # or END would not run
 my $reason;
-$SIG{__DIE__} = sub { $reason = $_[0] unless $^S; };
+$SIG{__DIE__} = sub { $reason = $_[0] =~ s/( at \S+ line \d+\.)?\n\z//r unless $^S; };    # its user will see it: no paths
 END {                                                # after die and exit, too
     local $?;                                        # the exit code stays
     undef $redis;                                    # a call may have been cut half-way: its reply must not be taken for the next one's

@@ -60,6 +60,7 @@ async function prepare(world) {
 /** A recipe at work on the stream `id`, and a browser that follows it. */
 class Run {
   constructor(world, name, id, env = {}) {
+    assert.ok(!world.stopped, 'another run has failed');
     this.id = id;
     this.client = world.follow(id);
     this.logFile = join(world.dir, `recipe-${id}.log`);
