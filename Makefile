@@ -24,7 +24,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_tab
            conf_help keys call script reply address redis redis_commands registry registry_read session batch backlog producer producer_send
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap lookout job foreground mapper percent tail tee ending word
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

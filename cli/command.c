@@ -103,8 +103,8 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl beat job-42\n"
 	 "  while ssectl beat job-42 --epoch 1; do sleep 10; done\n"},
-	{"run", sr_command_run, 2, INT_MAX, RUN, true, "[options] ID -- PROGRAM [ARGUMENT ...]", "run a program; its output becomes a stream with a certain end",
-	 run_help},
+	{"run", sr_command_run, 2, INT_MAX, RUN, true, "[options] ID -- PROGRAM [ARGUMENT ...]",
+	 "run a program; its output becomes a stream with a certain end", run_help},
 	{"watch", sr_command_watch, 1, 1, READ | SR_BIT(SR_FLAG_AFTER), false, "ID [--after EVENTID]", "print a stream's events as they come",
 	 "Prints the events from the start, or after the one given, as lines of id, type and data, and\n"
 	 "goes on until the stream ends: exit 0 when it completed, 1 when it failed or was cancelled.\n"
