@@ -25,7 +25,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_tab
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard token form \
            change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap lookout job foreground mapper percent tail tee ending word script
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

@@ -39,7 +39,8 @@ static const char run_help[] =
 	"Lines of standard error are log {\"line\":\"...\",\"stream\":\"stderr\"}. A line that is too long for one\n"
 	"event (option event_bytes) comes in several, each but the last with \"cut\":true. What is not\n"
 	"UTF-8 becomes U+FFFD. --coalesce 50ms joins what comes within that time, up to 16 KiB: lines\n"
-	"with \\n between them.\n\n"
+	"with \\n between them. A stream keeps its last log_events events (option, 1000): raise that, or\n"
+	"coalesce, for a program that prints more.\n\n"
 	"Without --tee nothing is printed but ssectl's own messages; --tee passes both outputs on as they\n"
 	"are. Keep it in a crontab if you want the mail.\n\n"
 	"The program never suffers from its stream. Redis away: it starts at once, and --spool bytes of\n"
@@ -103,8 +104,8 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl beat job-42\n"
 	 "  while ssectl beat job-42 --epoch 1; do sleep 10; done\n"},
-	{"run", sr_command_run, 2, INT_MAX, RUN, true, "[options] ID -- PROGRAM [ARGUMENT ...]", "run a program; its output becomes a stream with a certain end",
-	 run_help},
+	{"run", sr_command_run, 2, INT_MAX, RUN, true, "[options] ID -- PROGRAM [ARGUMENT ...]",
+	 "run a program; its output becomes a stream with a certain end", run_help},
 	{"watch", sr_command_watch, 1, 1, READ | SR_BIT(SR_FLAG_AFTER), false, "ID [--after EVENTID]", "print a stream's events as they come",
 	 "Prints the events from the start, or after the one given, as lines of id, type and data, and\n"
 	 "goes on until the stream ends: exit 0 when it completed, 1 when it failed or was cancelled.\n"

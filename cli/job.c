@@ -2,12 +2,11 @@
 #include "cli/job.h"
 
 #include "cli/foreground.h"
+#include "cli/spawn.h"
 #include "common/mem.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -296,59 +295,6 @@ void sr_job_free(struct sr_job *j)
 	free(j);
 }
 
-/* In the new process. Writes errno to `report` when it cannot become the program. */
-static void become(const struct sr_job *j, char **argv, const int out[SR_JOB_SOURCES], int report, pid_t parent, const sigset_t *mask)
-{
-	int problem;
-
-	(void)setpgid(0, 0);
-	for (size_t i = 0; i < PASSED; i++)
-		if (!is_ignored(passed[i]))
-			signal(passed[i], SIG_DFL); /* before they are let in: they are the program's already */
-	signal(SIGCHLD, SIG_DFL);
-	signal(SIGPIPE, j->o.sigpipe);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	if (getppid() != parent)
-		_exit(1);
-	if (dup2(out[SR_JOB_STDOUT], STDOUT_FILENO) >= 0 && dup2(out[SR_JOB_STDERR], STDERR_FILENO) >= 0)
-		execvp(argv[0], argv);
-	problem = errno;
-	if (write(report, &problem, sizeof problem) < 0)
-		_exit(126);
-	_exit(127);
-}
-
-static int fork_program(struct sr_job *j, char **argv, const int out[SR_JOB_SOURCES])
-{
-	int report[2], problem = 0;
-	pid_t parent = getpid(), pid;
-	sigset_t all, mask;
-
-	if (pipe2(report, O_CLOEXEC) < 0)
-		return errno;
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &mask);
-	pid = fork();
-	if (pid == 0)
-		become(j, argv, out, report[1], parent, &mask);
-	if (pid < 0)
-		problem = errno;
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-	close(report[1]);
-	if (pid > 0) {
-		(void)setpgid(pid, pid); /* here, too: whoever comes first */
-		while (read(report[0], &problem, sizeof problem) < 0 && errno == EINTR) /* until it is the program */
-			;
-		if (problem)
-			(void)waitpid(pid, NULL, 0);
-		else
-			j->pid = j->terminal.job = pid;
-	}
-	close(report[0]);
-	return problem;
-}
-
 static void watch_pipe(struct sr_job *j, struct pipe_end *p, int fd)
 {
 	p->job = j;
@@ -361,31 +307,15 @@ static void watch_pipe(struct sr_job *j, struct pipe_end *p, int fd)
 
 int sr_job_start(struct sr_job *j, char **argv)
 {
-	int in[SR_JOB_SOURCES] = {-1, -1}, out[SR_JOB_SOURCES] = {-1, -1}, problem = 0;
+	struct sr_child child;
+	int problem = sr_spawn(&child, argv, j->o.sigpipe);
 
-	for (int i = 0; i < SR_JOB_SOURCES && !problem; i++) {
-		int fds[2];
-
-		if (pipe2(fds, O_CLOEXEC) < 0) {
-			problem = errno;
-			continue;
-		}
-		in[i] = fds[0];
-		out[i] = fds[1];
-		if (fcntl(in[i], F_SETFL, O_NONBLOCK) < 0)
-			problem = errno;
-	}
-	if (!problem)
-		problem = fork_program(j, argv, out);
-	for (int i = 0; i < SR_JOB_SOURCES; i++) {
-		if (out[i] >= 0)
-			close(out[i]);
-		if (!problem)
-			watch_pipe(j, &j->pipes[i], in[i]);
-		else if (in[i] >= 0)
-			close(in[i]);
-	}
-	return problem;
+	if (problem)
+		return problem;
+	j->pid = j->terminal.job = child.pid;
+	watch_pipe(j, &j->pipes[SR_JOB_STDOUT], child.out);
+	watch_pipe(j, &j->pipes[SR_JOB_STDERR], child.err);
+	return 0;
 }
 
 bool sr_job_has_ended(const struct sr_job *j)

@@ -61,14 +61,12 @@ static void open_answered(void *ctx, enum sr_err err, const struct sr_reply *rep
 
 	if (!to_be_read(p, &p->open_sent, err, reply))
 		return;
-	if (sr_open_read(reply, &result) != SR_OK)
+	if (sr_open_read(reply, &result) != SR_OK || result.outcome == SR_UNKNOWN)
 		sr_producer_trouble(p, SR_EREPLY, malformed);
 	else if (result.outcome == SR_ENDED)
 		sr_producer_close(p, SR_PRODUCER_ENDED, result.state);
 	else if (result.outcome == SR_FOREIGN)
 		sr_producer_close(p, SR_PRODUCER_FOREIGN, "");
-	else if (result.outcome == SR_UNKNOWN)
-		sr_producer_trouble(p, SR_EREPLY, malformed);
 	else
 		opened(p, &result);
 	sr_producer_pump(p);

@@ -189,7 +189,8 @@ Test(mapper, json)
 	cr_assert_eq(odd, 0);
 	assert_text(SR_MAP_JSON, "\n \t\r\n", "");
 	assert_text(SR_MAP_JSON, "plain\n{\"type\":\"a\"}\n{\"type\":\"gap\"}\n{\"type\":1}\n{\"type\":\"a\",\"x\":1}",
-	            LINE("plain") "a {}\n" LINE("{\\\"type\\\":\\\"gap\\\"}") LINE("{\\\"type\\\":1}") LINE("{\\\"type\\\":\\\"a\\\",\\\"x\\\":1}"));
+	            LINE("plain") "a {}\n" LINE("{\\\"type\\\":\\\"gap\\\"}")
+	            LINE("{\\\"type\\\":1}") LINE("{\\\"type\\\":\\\"a\\\",\\\"x\\\":1}"));
 	cr_assert_eq(odd, 4);
 	assert_text(SR_MAP_JSON, "{\"type\":\"completed\",\"data\":{\"rows\":12}}\nafter\n", "completed {\"rows\":12}\n" LINE("after"));
 }
@@ -246,7 +247,8 @@ Test(mapper, the_rest_of_a_long_line_is_text)
 
 Test(mapper, progress)
 {
-	assert_text(SR_MAP_PROGRESS, "start\n40%\n 40.5 % done\n3/10\n", LINE("start") PERCENT("40", "40%") PERCENT("40.5", " 40.5 % done") PERCENT("30", "3/10"));
+	assert_text(SR_MAP_PROGRESS, "start\n40%\n 40.5 % done\n3/10\n",
+	            LINE("start") PERCENT("40", "40%") PERCENT("40.5", " 40.5 % done") PERCENT("30", "3/10"));
 	assert_text(SR_MAP_PROGRESS, "\r 10%\r 10%\r 11%\r\nend\r\n\n", PERCENT("10", " 10%") PERCENT("11", " 11%") LINE("end") LINE(""));
 	assert_text(SR_MAP_PROGRESS, "50\n50.0\n51\ntext\n51\n", PERCENT("50", "50") PERCENT("51", "51") LINE("text"));
 	assert_text(SR_MAP_PROGRESS, "a\r\rb\r", LINE("a") LINE("b"));
@@ -282,8 +284,9 @@ Test(mapper, what_is_progress)
 		{" 40%|\xe2\x96\x88\xe2\x96\x88    | 4/10 [00:00<00:00]", 400}, {"\xe2\x96\x88" "40%", 400},
 		{"  1,234,567  40%    1.21MB/s    0:00:01 (xfr#3, to-chk=3/10)", 400}, {"Progress:40%", 400}, {"###  55.2%", 552}, {"step 2/8, 99%", 990},
 		{"x.txt   40%[====>   ] 1.2M  eta 3s", 400},
-		{"", -1}, {"text", -1}, {"101", -1}, {"101%", -1}, {"100.1%", -1}, {"1000%", -1}, {"-5%", -1}, {"v40%", -1}, {"1.2.3%", -1}, {"11/10", -1}, {"3/0", -1},
-		{"2026/11/23", -1}, {"a/3/10", -1}, {"3/10/2026", -1}, {"3/10MB", -1}, {"lib/3/x", -1}, {"5 files", -1}, {"50 60", -1}, {"%", -1}, {"40 apples %", -1},
+		{"", -1}, {"text", -1}, {"101", -1}, {"101%", -1}, {"100.1%", -1}, {"1000%", -1}, {"-5%", -1}, {"v40%", -1}, {"1.2.3%", -1}, {"11/10", -1},
+		{"2026/11/23", -1}, {"a/3/10", -1}, {"3/10/2026", -1}, {"3/10MB", -1}, {"lib/3/x", -1}, {"5 files", -1}, {"50 60", -1}, {"%", -1}, {"3/0", -1},
+		{"40 apples %", -1},
 		{"99999999999999999999%", -1}, {"1/99999999999999999999", -1}, {"40.%", -1}, {"3/", -1}, {"/", -1}, {"3/10.5", -1}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -385,14 +388,15 @@ Test(mapper, joined_text_is_bounded)
 
 Test(mapper, joined_text_stays_below_16k)
 {
-	struct sr_mapper_options o = {.map = SR_MAP_RAW, .type = "output", .more = "", .event_bytes = 65536, .join = true, .on_event = on_event, .on_odd = on_odd};
+	struct sr_mapper_options o = options(SR_MAP_RAW, true, "");
 	static char text[60000];
 	struct sr_mapper m;
 
+	o.event_bytes = 65536;
 	memset(text, 'x', sizeof text);
 	reset();
 	cr_assert_eq(sr_mapper_init(&m, &o), SR_OK);
-	bound = 65536;
+	bound = o.event_bytes;
 	sr_mapper_feed(&m, text, 10000);
 	cr_assert_eq(got.len, 0);
 	sr_mapper_feed(&m, text, sizeof text);

@@ -641,7 +641,7 @@ producer_test(a_full_backlog_drops_its_oldest_during_an_outage)
 	until(m, m->closes == 1);
 	cr_assert_eq(sr_producer_end(m->p), SR_PRODUCER_DONE);
 	cr_assert_str_eq(strchr(entry("sse:events:a", 0), ' ') + 1, text("skipped {\"events\":%d}", (int)sr_producer_skipped(m->p)));
-	cr_assert_eq(raw_int("XLEN", "sse:events:a"), 10000 - sr_producer_skipped(m->p) + 2);
+	cr_assert_eq(raw_int("XLEN", "sse:events:a"), 10000 - (long long)sr_producer_skipped(m->p) + 2);
 	cr_assert_eq(m->count, 10010 - sr_producer_skipped(m->p) + 1);
 	cr_assert_eq(m->told[10].n, 11 + sr_producer_skipped(m->p), "no word of the notice");
 	cr_assert_eq(m->told[m->count - 1].n, 10011);
