@@ -17,9 +17,8 @@
 struct sr_hub;
 struct sr_change;
 
-#define SR_CHANGE_MS 5000                           /* how long one call is tried */
-#define SR_N_MAX ((UINT64_C(1) << 53) - 1)          /* the scripts count in doubles */
-#define SR_KEY_MAX 128                              /* bytes of an Idempotency-Key */
+#define SR_CHANGE_MS 5000 /* how long one call is tried */
+#define SR_KEY_MAX 128    /* bytes of an Idempotency-Key */
 
 struct sr_change_ops {
 	/* A piece of the body: take all of it. May pause (sr_change_call() does), refuse or answer. */

@@ -2,6 +2,7 @@
 #include "fcgi/publish.h"
 
 #include "common/json.h"
+#include "common/producer.h"
 #include "fcgi/hub.h"
 #include "fcgi/publish_parts.h"
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void note_ids(struct sr_publishing *p, const struct sr_reply *reply, size
 		/* Ids that find no room are missing in the answer, and it then names only the last one. */
 		if (p->known < IDS_MAX && sr_buf_printf(&p->ids, "%s\"%s\"", p->known ? "," : "", id) != SR_OK)
 			return;
-		if (p->known++ == 0 && p->change.stored == 0)
+		if (p->known++ == 0 && p->change.stored == 0 && count == p->batch.count) /* else the log was trimmed since */
 			snprintf(p->first_id, sizeof p->first_id, "%s", id);
 		snprintf(p->last_id, sizeof p->last_id, "%s", id);
 	}
@@ -199,7 +200,7 @@ static bool add_event(struct sr_publishing *p)
 
 static bool number_fits(struct sr_publishing *p)
 {
-	if (p->number + p->batch.count <= SR_N_MAX)
+	if (p->number + p->batch.count <= SR_PRODUCER_N_MAX)
 		return true;
 	sr_change_refuse(&p->change, 422, "", "n is too large for so many events");
 	return false;
