@@ -75,7 +75,8 @@ static enum sr_err begin(struct sr_buf *out, const struct sr_conf *conf, const c
 	return err;
 }
 
-enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body, size_t len)
+enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body,
+                           size_t len)
 {
 	char header[40] = "";
 

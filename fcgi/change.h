@@ -77,11 +77,13 @@ void sr_change_call(struct sr_change *c);
 /* Read on, if the body is not whole. */
 void sr_change_read_on(struct sr_change *c);
 
-/* The three ends. None of them calls back but for release; the change must not be touched afterwards, except inside on_bytes, where it
+/* The ends. None of them calls back but for release; the change must not be touched afterwards, except inside on_bytes, where it
  * lives until that returns.
  * members: more of the JSON object, each followed by a comma ("\"line\":3,"), or "". */
 void sr_change_refuse(struct sr_change *c, int status, const char *members, const char *format, ...) SR_PRINTF(4, 5);
 void sr_change_answer(struct sr_change *c, int status, const struct sr_buf *json);
+/* 409: the stream has ended; state as a script says it. */
+void sr_change_refuse_ended(struct sr_change *c, const char *state);
 /* Redis answered what its script never does, or memory is out. */
 void sr_change_fail(struct sr_change *c, enum sr_err err);
 

@@ -117,7 +117,7 @@ static void on_beaten(struct sr_publishing *p, const struct sr_reply *reply)
 		finish(p);
 		return;
 	case SR_ENDED:
-		sr_change_refuse(c, 409, "\"state\":\"ended\",", "the stream has ended");
+		sr_change_refuse_ended(c, "");
 		return;
 	case SR_FENCED:
 		sr_change_refuse(c, 409, "\"state\":\"fenced\",", "the lease %s is over: another producer has taken it", c->lease);
@@ -148,7 +148,6 @@ static void on_reply(struct sr_change *c, const struct sr_reply *reply)
 {
 	struct sr_publishing *p = of(c);
 	struct sr_publish_result result;
-	char members[64];
 
 	if (p->beats) {
 		on_beaten(p, reply);
@@ -164,8 +163,7 @@ static void on_reply(struct sr_change *c, const struct sr_reply *reply)
 		on_stored(p, reply, &result);
 		return;
 	case SR_ENDED:
-		snprintf(members, sizeof members, "\"state\":\"%.32s\",", sr_event_type_terminal(result.end_type, strlen(result.end_type)) ? result.end_type : "ended");
-		sr_change_refuse(c, 409, members, "the stream has ended");
+		sr_change_refuse_ended(c, result.end_type);
 		return;
 	case SR_UNKNOWN:
 		refuse_unknown(c);
@@ -267,7 +265,8 @@ static void send_one(struct sr_publishing *p)
 	enum sr_err err = sr_event_check(sr_buf_text(&in->type), in->type.len, in->data.len, in->event_bytes, &in->why);
 
 	if (err != SR_OK)
-		sr_change_refuse(&p->change, err == SR_ETOOBIG ? 413 : 422, err == SR_ETOOBIG ? "\"field\":\"data\"," : "\"field\":\"type\",", "%s", sr_buf_text(&in->why));
+		sr_change_refuse(&p->change, err == SR_ETOOBIG ? 413 : 422, err == SR_ETOOBIG ? "\"field\":\"data\"," : "\"field\":\"type\",", "%s",
+		                 sr_buf_text(&in->why));
 	else if (add_event(p))
 		send_batch(p);
 }
