@@ -470,7 +470,7 @@ publishing('a drain waits for a body that is on its way', { lighttpd: false }, a
   assert.equal(await world.redis.xlen('sse:events:drained'), 150);
 });
 
-publishing('a drain does not wait for ever: not for a body that stands still, not for Redis', { lighttpd: false, conf: { receive_timeout: '1m' } }, async (world) => {
+publishing('a drain does not wait for ever: not for a body that stands still, not for Redis', { lighttpd: false, conf: { receive_timeout: '1m', log_level: 'debug' } }, async (world) => {
   const [responder] = world.responders.list;
   await sendDirect(world, 'PUT', 'stuck', { user: 'u1' });
   await world.server.process.freeze();
@@ -478,7 +478,8 @@ publishing('a drain does not wait for ever: not for a body that stands still, no
   const half = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body))).send(record(STDIN, body.subarray(0, 5)));
   const whole = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body))).send(streamOf(STDIN, body));
   const refused = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body, { token: '' }))).send(record(STDIN, body.subarray(0, 5)));
-  await until(() => responder.sockets >= 6, { what: 'all of them to arrive' });
+  const begun = () => world.log('fcgi').match(/"change begins" stream=stuck/g)?.length; // the PUT is one
+  await until(() => begun() === 3 && responder.sockets >= 6, { what: 'all of them to arrive' });
   const start = performance.now();
   responder.signal('SIGTERM');
   assert.deepEqual(await responder.gone(9000), { code: 0, signal: null });
