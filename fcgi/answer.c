@@ -160,6 +160,7 @@ static void send_later(struct sr_hub *hub, struct sr_request *request, const str
 {
 	struct sr_buf *copy = sr_malloc(sizeof *copy);
 
+	sr_request_forget(request); /* nobody asks for it any more, and the rest may take seconds */
 	if (copy)
 		sr_buf_init(copy, response->len);
 	if (copy && sr_buf_append(copy, sr_buf_text(response), response->len) == SR_OK) {

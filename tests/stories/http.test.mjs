@@ -1,11 +1,13 @@
 // Publishing over HTTP: PUT, POST and DELETE, through lighttpd and straight at the FastCGI socket.
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { assertDelivered, assertKeys, dump, readLog } from '../support/checker.mjs';
 import { ABORT, PARAMS, Peer, STDIN, ask, begin, pairs, paramsOf, record, streamOf } from '../support/fcgipeer.mjs';
-import { sanitized } from '../support/proc.mjs';
+import { run, sanitized } from '../support/proc.mjs';
 import { each, stays, until } from '../support/wait.mjs';
 import { program, story } from '../support/world.mjs';
 
@@ -296,6 +298,26 @@ publishing('a token is said in the answer to nobody, and rotated by SIGHUP', {},
   assert.deepEqual([off.status, off.headers.allow], [405, 'GET, HEAD, OPTIONS']);
   assert.match(off.json.error, /publish_token_file/);
   assert.doesNotMatch(world.log('fcgi'), /token-of-the-story/);
+});
+
+test('a token file that is bad stops the start, and says where', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'sr-http-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'tokens');
+  const starts = async (text, mode, pattern) => {
+    if (text !== undefined) writeFileSync(file, text);
+    if (text !== undefined) chmodSync(file, mode);
+    const got = await run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program('sse-fcgi'), `--redis-url=unix://${dir}/redis.sock`, `--publish-token-file=${file}`],
+      { deadline: 5000 });
+    assert.equal(got.code, 78, got.stderr);
+    assert.match(got.stderr, pattern);
+    assert.doesNotMatch(got.stderr, /token-of-the-story|secret/);
+  };
+  await starts(undefined, 0, /tokens: No such file/);
+  await starts('# none\n', 0o600, /tokens:\d: no token/);
+  await starts(`${TOKEN}\n\nsecret\n`, 0o600, /tokens:3: a token is 16 to 512 bytes/);
+  await starts('a-secret-that-has spaces\n', 0o600, /tokens:1: .*visible ASCII/);
+  await starts(`${TOKEN}\n`, 0o644, /tokens: .*lets others at the secret/);
 });
 
 publishing('lines: all of 5000 in order, exactly those before a bad one, chunked ones too', { conf: { log_events: '20000' }, timeout: 60000 }, async (world) => {
