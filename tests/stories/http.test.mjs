@@ -394,6 +394,21 @@ for (const [name, cutting, asking] of [['through lighttpd', cut, send], ['at the
   });
 }
 
+publishing('a long body again and again, cut anywhere: every event once, and in order', { processes: 2, lighttpd: false }, async (world) => {
+  await sendDirect(world, 'PUT', 'long', { user: 'u1' });
+  const body = Buffer.from(lines(numbered(650)));
+  const what = direct('POST', 'long', body, { type: LINES, headers: { 'idempotency-key': 'one-and-only' } });
+  const bytes = streamOf(STDIN, body);
+  const cuts = Array.from({ length: 12 }, (_, i) => {
+    const peer = new Peer(world.fcgi).send(headOf(what)).send(bytes.subarray(0, Math.floor(bytes.length * (i + 1) / 12)));
+    return peer.connected.then(() => { setTimeout(() => peer.close(), i % 5); return peer.gone; });
+  });
+  const whole = await each([1, 2, 3], 3, () => ask(world.fcgi, what, { deadline: 10000 }));
+  await Promise.all(cuts);
+  assert.ok(whole.every(({ status, json }) => [200, 201].includes(status) && json.stored === 650), whole.map(({ text }) => text).join());
+  assert.deepEqual(await numbersIn(world, 'long'), numbered(650).map((event) => event.data.i));
+});
+
 publishing('Redis is away: 503, and the same request again stores once', { timeout: 60000 }, async (world) => {
   const key = { headers: { 'idempotency-key': 'k1' } };
   await send(world, 'PUT', 'away', { user: 'u1' });
