@@ -108,7 +108,7 @@ check-asan: deps-test ## every test under AddressSanitizer, LeakSanitizer and UB
 check-tsan: deps-test ## the hand-over from the intake threads to the loop, under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 all
 	sh tests/with-sanitizer.sh build/tsan/reports $(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 \
-	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
+	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs tests/stories/http.test.mjs' check-stories
 
 check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leaks and open descriptors
 	@sh deploy/install-deps.sh lint

@@ -61,7 +61,7 @@ struct sr_conf {
 	int64_t retry_max;           /* 4000 ms [500 ms, 1 m] ; at least retry_min */
 	int64_t on_unknown;          /* enum sr_on_unknown, register */
 	int64_t intake_threads;      /* 2       [1, 64] */
-	int64_t receive_timeout;     /* 5 s     [100 ms, 1 m] ; a whole FastCGI request must be in by then */
+	int64_t receive_timeout;     /* 5 s     [100 ms, 1 m] ; a FastCGI request's head must be in by then */
 	char *publish_token_file;    /* "" = publishing over HTTP is off */
 	int64_t body_bytes;          /* 1m      [1k, 64m] ; of one publishing request */
 	int64_t publish_requests;    /* 64      [1, 10000] ; at a time in one process */

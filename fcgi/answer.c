@@ -75,7 +75,8 @@ static enum sr_err begin(struct sr_buf *out, const struct sr_conf *conf, const c
 	return err;
 }
 
-enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body, size_t len)
+enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body,
+                           size_t len)
 {
 	char header[40] = "";
 
@@ -159,6 +160,7 @@ static void send_later(struct sr_hub *hub, struct sr_request *request, const str
 {
 	struct sr_buf *copy = sr_malloc(sizeof *copy);
 
+	sr_request_forget(request); /* nobody asks for it any more, and the rest may take seconds */
 	if (copy)
 		sr_buf_init(copy, response->len);
 	if (copy && sr_buf_append(copy, sr_buf_text(response), response->len) == SR_OK) {

@@ -103,6 +103,15 @@ void sr_change_refuse(struct sr_change *c, int status, const char *members, cons
 	refuse_text(c, status, "", members, text);
 }
 
+void sr_change_refuse_ended(struct sr_change *c, const char *state)
+{
+	char members[64];
+
+	/* Another program's completion may say anything. */
+	snprintf(members, sizeof members, "\"state\":\"%.32s\",", sr_event_type_terminal(state, strlen(state)) ? state : "ended");
+	sr_change_refuse(c, 409, members, "the stream has ended");
+}
+
 void sr_change_fail(struct sr_change *c, enum sr_err err)
 {
 	sr_log(SR_LOG_ERROR, "cannot change a stream", "stream", c->id, "reason", sr_strerror(err), (char *)NULL);

@@ -17,9 +17,8 @@
 struct sr_hub;
 struct sr_change;
 
-#define SR_CHANGE_MS 5000                           /* how long one call is tried */
-#define SR_N_MAX ((UINT64_C(1) << 53) - 1)          /* the scripts count in doubles */
-#define SR_KEY_MAX 128                              /* bytes of an Idempotency-Key */
+#define SR_CHANGE_MS 5000 /* how long one call is tried */
+#define SR_KEY_MAX 128    /* bytes of an Idempotency-Key */
 
 struct sr_change_ops {
 	/* A piece of the body: take all of it. May pause (sr_change_call() does), refuse or answer. */
@@ -78,11 +77,13 @@ void sr_change_call(struct sr_change *c);
 /* Read on, if the body is not whole. */
 void sr_change_read_on(struct sr_change *c);
 
-/* The three ends. None of them calls back but for release; the change must not be touched afterwards, except inside on_bytes, where it
+/* The ends. None of them calls back but for release; the change must not be touched afterwards, except inside on_bytes, where it
  * lives until that returns.
  * members: more of the JSON object, each followed by a comma ("\"line\":3,"), or "". */
 void sr_change_refuse(struct sr_change *c, int status, const char *members, const char *format, ...) SR_PRINTF(4, 5);
 void sr_change_answer(struct sr_change *c, int status, const struct sr_buf *json);
+/* 409: the stream has ended; state as a script says it. */
+void sr_change_refuse_ended(struct sr_change *c, const char *state);
 /* Redis answered what its script never does, or memory is out. */
 void sr_change_fail(struct sr_change *c, enum sr_err err);
 

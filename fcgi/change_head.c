@@ -3,6 +3,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/producer.h"
 #include "fcgi/answer.h"
 #include "fcgi/form.h"
 #include "fcgi/hub.h"
@@ -29,7 +30,7 @@ static bool number(const char *digits, size_t len, uint64_t *out)
 
 bool sr_change_set_producer(struct sr_change *c, const char *name, size_t len)
 {
-	if (len < 1 || len > 32)
+	if (len < 1 || len > SR_PRODUCER_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9'))
@@ -41,7 +42,7 @@ bool sr_change_set_producer(struct sr_change *c, const char *name, size_t len)
 
 bool sr_change_set_n(struct sr_change *c, const char *digits, size_t len)
 {
-	return number(digits, len, &c->n) && c->n >= 1 && c->n <= SR_N_MAX;
+	return number(digits, len, &c->n) && c->n >= 1 && c->n <= SR_PRODUCER_N_MAX;
 }
 
 bool sr_change_set_key(struct sr_change *c, const char *key, size_t len)

@@ -1,6 +1,7 @@
 /* hub.h - what one responder process holds: its channels, its two Redis connections, its timers. Everything runs on one loop.
  *
  *   request ──> viewer ──> channel ──> hub ──> Redis (commands, Pub/Sub)
+ *          ──> change ──────────────────> hub ──>
  *                  <── events ──  <── pushes, log, beats ──
  *
  * Two clocks never wait for each other: the heartbeat comment to each client, and the beat of each channel to the registry. */

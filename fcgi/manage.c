@@ -73,8 +73,8 @@ static struct manage *begin(struct sr_hub *hub, struct sr_request *request, cons
 static void fill_open(struct sr_change *c, struct sr_call *call)
 {
 	struct manage *m = of(c);
-	struct sr_open open = {.id = c->id, .user = c->user, .type = m->type.len ? m->type.data : NULL, .metadata = m->metadata.len ? m->metadata.data : NULL,
-	                       .lease = m->lease};
+	struct sr_open open = {.id = c->id, .user = c->user, .type = m->type.len ? m->type.data : NULL,
+	                       .metadata = m->metadata.len ? m->metadata.data : NULL, .lease = m->lease};
 
 	sr_open_call(call, &c->hub->reg, &open);
 }
@@ -94,15 +94,6 @@ static void answer_opened(struct sr_change *c, const struct sr_open_result *resu
 	sr_buf_release(&json);
 }
 
-/* After the end, as POST says it. */
-static void refuse_ended(struct sr_change *c, const char *state)
-{
-	char members[64];
-
-	snprintf(members, sizeof members, "\"state\":\"%.32s\",", sr_event_type_terminal(state, strlen(state)) ? state : "ended");
-	sr_change_refuse(c, 409, members, "the stream has ended");
-}
-
 static void on_opened(struct sr_change *c, const struct sr_reply *reply)
 {
 	struct sr_open_result result;
@@ -110,7 +101,7 @@ static void on_opened(struct sr_change *c, const struct sr_reply *reply)
 	if (sr_open_read(reply, &result) != SR_OK)
 		sr_change_fail(c, SR_EREPLY);
 	else if (result.outcome == SR_ENDED)
-		refuse_ended(c, result.state);
+		sr_change_refuse_ended(c, result.state);
 	else if (result.outcome == SR_FOREIGN)
 		sr_change_refuse(c, 403, "", "the stream belongs to another user");
 	else
@@ -119,8 +110,10 @@ static void on_opened(struct sr_change *c, const struct sr_reply *reply)
 
 static bool read_open(struct manage *m)
 {
-	struct sr_json_member members[] = {{.name = "type", .kind = SR_JSON_STRING, .out = &m->type}, {.name = "user", .kind = SR_JSON_STRING, .out = &m->user},
-	                                   {.name = "metadata", .kind = SR_JSON_OBJECT, .out = &m->metadata}, {.name = "lease", .kind = SR_JSON_BOOL}};
+	struct sr_json_member members[] = {{.name = "type", .kind = SR_JSON_STRING, .out = &m->type},
+	                                   {.name = "user", .kind = SR_JSON_STRING, .out = &m->user},
+	                                   {.name = "metadata", .kind = SR_JSON_OBJECT, .out = &m->metadata},
+	                                   {.name = "lease", .kind = SR_JSON_BOOL}};
 	struct sr_change *c = &m->change;
 	struct sr_buf why;
 	enum sr_err err;
@@ -138,8 +131,8 @@ static bool read_open(struct manage *m)
 		return false;
 	}
 	if (members[1].given && (c->user[0] || !sr_user_valid(sr_buf_text(&m->user), m->user.len))) {
-		sr_change_refuse(c, 422, "\"field\":\"user\",", c->user[0] ? "given in the query and in the body" : "a user is 1 to %d bytes without control characters",
-		                 SR_USER_MAX);
+		sr_change_refuse(c, 422, "\"field\":\"user\",", "%s", c->user[0] ? "given in the query and in the body"
+		                                                              : "a user is 1 to 255 bytes without control characters");
 		return false;
 	}
 	if (members[1].given)
@@ -159,7 +152,8 @@ static void on_open_whole(struct sr_change *c)
 
 void sr_manage_put(struct sr_hub *hub, struct sr_request *request, const char *id)
 {
-	static const struct sr_change_ops ops = {.on_bytes = on_bytes, .on_whole = on_open_whole, .fill = fill_open, .on_reply = on_opened, .release = release};
+	static const struct sr_change_ops ops = {.on_bytes = on_bytes, .on_whole = on_open_whole, .fill = fill_open, .on_reply = on_opened,
+	                                         .release = release};
 	struct manage *m = begin(hub, request, id, &ops, 4 * METADATA_MAX);
 
 	if (m)
@@ -202,7 +196,7 @@ static void on_deleted(struct sr_change *c, const struct sr_reply *reply)
 	if (sr_publish_read(reply, &result) != SR_OK)
 		sr_change_fail(c, SR_EREPLY);
 	else if (result.outcome == SR_ENDED)
-		refuse_ended(c, result.end_type);
+		sr_change_refuse_ended(c, result.end_type);
 	else if (result.outcome == SR_FOREIGN)
 		sr_change_refuse(c, 403, "", "the stream belongs to another user than the one in ?user=");
 	else if (result.outcome == SR_UNKNOWN)
@@ -231,7 +225,8 @@ static void on_delete_whole(struct sr_change *c)
 
 void sr_manage_delete(struct sr_hub *hub, struct sr_request *request, const char *id)
 {
-	static const struct sr_change_ops ops = {.on_bytes = on_bytes, .on_whole = on_delete_whole, .fill = fill_end, .on_reply = on_deleted, .release = release};
+	static const struct sr_change_ops ops = {.on_bytes = on_bytes, .on_whole = on_delete_whole, .fill = fill_end, .on_reply = on_deleted,
+	                                         .release = release};
 	struct manage *m = begin(hub, request, id, &ops, 4 * (size_t)hub->conf->event_bytes + SR_NDJSON_FRAME);
 
 	if (!m)

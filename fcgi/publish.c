@@ -2,6 +2,7 @@
 #include "fcgi/publish.h"
 
 #include "common/json.h"
+#include "common/producer.h"
 #include "fcgi/hub.h"
 #include "fcgi/publish_parts.h"
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void note_ids(struct sr_publishing *p, const struct sr_reply *reply, size
 		/* Ids that find no room are missing in the answer, and it then names only the last one. */
 		if (p->known < IDS_MAX && sr_buf_printf(&p->ids, "%s\"%s\"", p->known ? "," : "", id) != SR_OK)
 			return;
-		if (p->known++ == 0 && p->change.stored == 0)
+		if (p->known++ == 0 && p->change.stored == 0 && count == p->batch.count) /* else the log was trimmed since */
 			snprintf(p->first_id, sizeof p->first_id, "%s", id);
 		snprintf(p->last_id, sizeof p->last_id, "%s", id);
 	}
@@ -116,7 +117,7 @@ static void on_beaten(struct sr_publishing *p, const struct sr_reply *reply)
 		finish(p);
 		return;
 	case SR_ENDED:
-		sr_change_refuse(c, 409, "\"state\":\"ended\",", "the stream has ended");
+		sr_change_refuse_ended(c, "");
 		return;
 	case SR_FENCED:
 		sr_change_refuse(c, 409, "\"state\":\"fenced\",", "the lease %s is over: another producer has taken it", c->lease);
@@ -147,7 +148,6 @@ static void on_reply(struct sr_change *c, const struct sr_reply *reply)
 {
 	struct sr_publishing *p = of(c);
 	struct sr_publish_result result;
-	char members[64];
 
 	if (p->beats) {
 		on_beaten(p, reply);
@@ -163,8 +163,7 @@ static void on_reply(struct sr_change *c, const struct sr_reply *reply)
 		on_stored(p, reply, &result);
 		return;
 	case SR_ENDED:
-		snprintf(members, sizeof members, "\"state\":\"%.32s\",", sr_event_type_terminal(result.end_type, strlen(result.end_type)) ? result.end_type : "ended");
-		sr_change_refuse(c, 409, members, "the stream has ended");
+		sr_change_refuse_ended(c, result.end_type);
 		return;
 	case SR_UNKNOWN:
 		refuse_unknown(c);
@@ -199,7 +198,7 @@ static bool add_event(struct sr_publishing *p)
 
 static bool number_fits(struct sr_publishing *p)
 {
-	if (p->number + p->batch.count <= SR_N_MAX)
+	if (p->number + p->batch.count <= SR_PRODUCER_N_MAX)
 		return true;
 	sr_change_refuse(&p->change, 422, "", "n is too large for so many events");
 	return false;
@@ -266,7 +265,8 @@ static void send_one(struct sr_publishing *p)
 	enum sr_err err = sr_event_check(sr_buf_text(&in->type), in->type.len, in->data.len, in->event_bytes, &in->why);
 
 	if (err != SR_OK)
-		sr_change_refuse(&p->change, err == SR_ETOOBIG ? 413 : 422, err == SR_ETOOBIG ? "\"field\":\"data\"," : "\"field\":\"type\",", "%s", sr_buf_text(&in->why));
+		sr_change_refuse(&p->change, err == SR_ETOOBIG ? 413 : 422, err == SR_ETOOBIG ? "\"field\":\"data\"," : "\"field\":\"type\",", "%s",
+		                 sr_buf_text(&in->why));
 	else if (add_event(p))
 		send_batch(p);
 }

@@ -148,7 +148,8 @@ static bool take(struct sr_publishing *p, const struct sr_form *f, bool named, u
 	while (field < FIELDS && !sr_form_is(f, names[field]))
 		field++;
 	if (field == FIELDS) {
-		sr_change_refuse(&p->change, 422, "", "an unknown field; there are type, data, text, id, producer and n (a JSON body needs Content-Type: application/json)");
+		sr_change_refuse(&p->change, 422, "", "an unknown field; there are type, data, text, id, producer and n (a JSON body needs "
+		                                      "Content-Type: application/json)");
 		return false;
 	}
 	if (*seen & 1u << field)

@@ -1,12 +1,14 @@
 // Publishing over HTTP: PUT, POST and DELETE, through lighttpd and straight at the FastCGI socket.
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { assertDelivered, assertKeys, dump, readLog } from '../support/checker.mjs';
 import { ABORT, PARAMS, Peer, STDIN, ask, begin, pairs, paramsOf, record, streamOf } from '../support/fcgipeer.mjs';
-import { sanitized } from '../support/proc.mjs';
-import { each, until } from '../support/wait.mjs';
+import { run, sanitized } from '../support/proc.mjs';
+import { each, stays, until } from '../support/wait.mjs';
 import { program, story } from '../support/world.mjs';
 
 const TOKEN = 'first-token-of-the-story', OTHER = 'second-token-of-the-story';
@@ -60,29 +62,43 @@ async function stored(world) {
   return Object.fromEntries(Object.entries(await dump(world.redis)).filter(([key]) => !key.startsWith('sse:node')));
 }
 
-publishing('each content type reaches a viewer live', {}, async (world) => {
-  const opened = await send(world, 'PUT', 'job', { type: 'export', user: 'u1', metadata: { pages: 3 }, lease: true });
-  assert.deepEqual([opened.status, opened.json], [201, { streamId: 'job', result: 'created', lease: 1 }], opened.text);
-  const viewer = await world.viewer('job');
-  const one = await post(world, 'job', { type: 'token', data: { text: 'één' } });
-  assert.equal(one.status, 201, one.text);
-  assert.deepEqual(Object.keys(one.json), ['streamId', 'stored', 'ids', 'lastId']);
-  assert.equal((await viewer.until('token')).id, one.json.lastId);
-  const many = await post(world, 'job', lines([{ type: 'a', data: 1 }, { type: 'b' }, { type: 'c', data: null }]), { type: LINES });
-  assert.deepEqual([many.status, many.json.stored, many.json.ids.length], [201, 3, 3], many.text);
-  await viewer.until('c');
-  const form = await post(world, 'job', 'type=progress&text=50+%25+%C3%A9', { type: FORM });
-  assert.equal(form.status, 201, form.text);
-  assert.deepEqual((await viewer.until('progress')).json.data, { text: '50 % é' });
-  assert.equal((await post(world, 'job', 'type=p2&data=%7B%22a%22%3A1%7D', { type: FORM })).status, 201);
-  assert.deepEqual((await viewer.until('p2')).json.data, { a: 1 });
-  const ended = await post(world, 'job', lines([{ type: 'last', data: 1 }, { type: 'completed', data: { ok: true } }]), { type: 'application/jsonl; charset=UTF-8' });
-  assert.equal(ended.status, 201, ended.text);
-  await viewer.until('completed');
-  await viewer.end();
-  assertDelivered({ who: 'the viewer', events: viewer.events, log: await readLog(world.redis, 'job') });
-  await assertKeys(world.redis);
-});
+for (const [name, way] of [['through lighttpd', send], ['at the socket', sendDirect]]) {
+  publishing(`each content type reaches a viewer live, ${name}`, {}, async (world) => {
+    const does = (body, options) => way(world, 'POST', 'job', body, options);
+    const opened = await way(world, 'PUT', 'job', { type: 'export', user: 'u1', metadata: { pages: 3 }, lease: true });
+    assert.deepEqual([opened.status, opened.json], [201, { streamId: 'job', result: 'created', lease: 1 }], opened.text);
+    const viewer = await world.viewer('job');
+    const one = await does({ type: 'token', data: { text: 'één' } });
+    assert.equal(one.status, 201, one.text);
+    assert.deepEqual(Object.keys(one.json), ['streamId', 'stored', 'ids', 'lastId']);
+    assert.equal((await viewer.until('token')).id, one.json.lastId);
+    assert.equal((await does('\n{ "type": "bare",\n\t"data": [1, 2] }\n', { type: '' })).status, 201, 'no content type is JSON');
+    assert.deepEqual((await viewer.until('bare')).json.data, [1, 2]);
+    for (const type of [LINES, 'application/ndjson', 'application/jsonl; charset=UTF-8', 'Application/JSONL;charset="utf-8"']) {
+      const many = await does(lines([{ type: 'a', data: 1 }, { type: 'b' }, { type: 'c', data: null }]), { type });
+      assert.deepEqual([many.status, many.json.stored, many.json.ids?.length], [201, 3, 3], `${type}: ${many.text}`);
+      assert.equal((await viewer.until('c')).id, many.json.ids[2]);
+    }
+    const form = await does('type=progress&text=50+%25+%C3%A9%0a', { type: FORM });
+    assert.equal(form.status, 201, form.text);
+    assert.deepEqual((await viewer.until('progress')).json.data, { text: '50 % é\n' });
+    assert.equal((await does('type=p2&data=%7B%22a%22%3A1%7D&id=once', { type: FORM })).status, 201);
+    assert.deepEqual((await viewer.until('p2')).json.data, { a: 1 });
+    assert.equal((await does('type=p2&data=%7B%22a%22%3A1%7D&id=once', { type: FORM })).status, 200, 'a repeat');
+    assert.equal((await does('type=p3&producer=p&n=7', { type: FORM })).status, 201);
+    assert.equal((await way(world, 'POST', 'job?producer=p&n=7', { type: 'p3' })).status, 200, 'the same number of the same producer');
+    const hundred = await does(lines(numbered(100)), { type: LINES });
+    assert.deepEqual([hundred.json.ids?.length, hundred.json.firstId], [100, undefined]);
+    const more = await does(lines(numbered(101)), { type: LINES });
+    assert.deepEqual([more.status, more.json.ids, typeof more.json.firstId], [201, undefined, 'string']);
+    const ended = await does(lines([{ type: 'last', data: 1 }, { type: 'completed', data: { ok: true } }]), { type: LINES });
+    assert.equal(ended.status, 201, ended.text);
+    await viewer.until('completed');
+    await viewer.end();
+    assertDelivered({ who: 'the viewer', events: viewer.events, log: await readLog(world.redis, 'job') });
+    await assertKeys(world.redis);
+  });
+}
 
 publishing('PUT opens, POST without a body beats, DELETE cancels', {}, async (world) => {
   for (const [id, way] of [['a', send], ['b', sendDirect]]) {
@@ -110,6 +126,8 @@ publishing('PUT opens, POST without a body beats, DELETE cancels', {}, async (wo
     await does('PUT', id, { user: 'u2' }, 403);
     await does('POST', `${id}?user=u2`, { type: 'x' }, 403);
     await does('DELETE', `${id}?user=u2`, undefined, 403);
+    await does('POST', `${id}?user=u2`, undefined, 404);
+    await does('POST', `${id}?user=u1`, undefined, 200);
     assert.deepEqual(await does('POST', `${id}?lease=1`, undefined, 200), { streamId: id, stored: 0 });
     await does('PUT', id, { lease: true }, 422);
     assert.equal((await does('PUT', id, { user: 'u1', lease: true }, 200)).lease, 2);
@@ -282,6 +300,26 @@ publishing('a token is said in the answer to nobody, and rotated by SIGHUP', {},
   assert.doesNotMatch(world.log('fcgi'), /token-of-the-story/);
 });
 
+test('a token file that is bad stops the start, and says where', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'sr-http-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'tokens');
+  const starts = async (text, mode, pattern) => {
+    if (text !== undefined) writeFileSync(file, text);
+    if (text !== undefined) chmodSync(file, mode);
+    const got = await run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program('sse-fcgi'), `--redis-url=unix://${dir}/redis.sock`, `--publish-token-file=${file}`],
+      { deadline: 5000 });
+    assert.equal(got.code, 78, got.stderr);
+    assert.match(got.stderr, pattern);
+    assert.doesNotMatch(got.stderr, /token-of-the-story|hush/);
+  };
+  await starts(undefined, 0, /tokens: No such file/);
+  await starts('# none\n', 0o600, /tokens:\d: no token/);
+  await starts(`${TOKEN}\n\nhush\n`, 0o600, /tokens:3: a token is 16 to 512 bytes/);
+  await starts('a-hush-hush-that-has spaces\n', 0o600, /tokens:1: .*visible ASCII/);
+  await starts(`${TOKEN}\n`, 0o644, /tokens: .*lets others at the secret/);
+});
+
 publishing('lines: all of 5000 in order, exactly those before a bad one, chunked ones too', { conf: { log_events: '20000' }, timeout: 60000 }, async (world) => {
   await send(world, 'PUT', 'many', { user: 'u1' });
   const viewer = await world.viewer('many');
@@ -355,6 +393,21 @@ for (const [name, cutting, asking] of [['through lighttpd', cut, send], ['at the
     await assertKeys(world.redis);
   });
 }
+
+publishing('a long body again and again, cut anywhere: every event once, and in order', { processes: 2, lighttpd: false }, async (world) => {
+  await sendDirect(world, 'PUT', 'long', { user: 'u1' });
+  const body = Buffer.from(lines(numbered(650)));
+  const what = direct('POST', 'long', body, { type: LINES, headers: { 'idempotency-key': 'one-and-only' } });
+  const bytes = streamOf(STDIN, body);
+  const cuts = Array.from({ length: 12 }, (_, i) => {
+    const peer = new Peer(world.fcgi).send(headOf(what)).send(bytes.subarray(0, Math.floor(bytes.length * (i + 1) / 12)));
+    return peer.connected.then(() => { setTimeout(() => peer.close(), i % 5); return peer.gone; });
+  });
+  const whole = await each([1, 2, 3], 3, () => ask(world.fcgi, what, { deadline: 10000 }));
+  await Promise.all(cuts);
+  assert.ok(whole.every(({ status, json }) => [200, 201].includes(status) && json.stored === 650), whole.map(({ text }) => text).join());
+  assert.deepEqual(await numbersIn(world, 'long'), numbered(650).map((event) => event.data.i));
+});
 
 publishing('Redis is away: 503, and the same request again stores once', { timeout: 60000 }, async (world) => {
   const key = { headers: { 'idempotency-key': 'k1' } };
@@ -446,11 +499,30 @@ publishing('a drain waits for a body that is on its way', { lighttpd: false }, a
   await until(async () => await world.redis.xlen('sse:events:drained') === 100, { what: 'the first batch' });
   responder.signal('SIGTERM');
   await until(() => /msg="draining"/.test(world.log('fcgi')), { what: 'the drain' });
+  await stays(() => responder.running, { during: 500, what: 'the responder waits for the body' });
   peer.send(bytes.subarray(bytes.length - 100));
   await peer.answered();
   assert.equal(peer.status, 201);
   assert.deepEqual((await responder.gone()), { code: 0, signal: null });
   assert.equal(await world.redis.xlen('sse:events:drained'), 150);
+});
+
+publishing('a drain does not wait for ever: not for a body that stands still, not for Redis', { lighttpd: false, conf: { receive_timeout: '1m', log_level: 'debug' } }, async (world) => {
+  const [responder] = world.responders.list;
+  await sendDirect(world, 'PUT', 'stuck', { user: 'u1' });
+  await world.server.process.freeze();
+  const body = Buffer.from('{"type":"a"}');
+  const half = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body))).send(record(STDIN, body.subarray(0, 5)));
+  const whole = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body))).send(streamOf(STDIN, body));
+  const refused = new Peer(world.fcgi).send(headOf(direct('POST', 'stuck', body, { token: '' }))).send(record(STDIN, body.subarray(0, 5)));
+  const begun = () => world.log('fcgi').match(/"change begins" stream=stuck/g)?.length; // the PUT is one
+  await until(() => begun() === 3 && responder.sockets >= 6, { what: 'all of them to arrive' });
+  const start = performance.now();
+  responder.signal('SIGTERM');
+  assert.deepEqual(await responder.gone(9000), { code: 0, signal: null });
+  assert.ok(performance.now() - start > 1000, 'it did wait');
+  await Promise.all([half, whole, refused].map((peer) => peer.dropped()));
+  assert.ok([half, refused].every((peer) => peer.status === undefined));
 });
 
 publishing('bodies on requests that need none', { lighttpd: false }, async (world) => {

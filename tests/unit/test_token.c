@@ -74,7 +74,8 @@ Test(token, lets_in_nobody_else)
 {
 	static const char *const bad[] = {"", "Bearer", "Bearer ", "hush-hush-hush-01", "Basic hush-hush-hush-01", "Bearer hush-hush-hush-0",
 	                                  "Bearer hush-hush-hush-011", "Bearer hush-hush-hush-02", "Bearer Hush-hush-hush-01", "Bearer hush-hush-hush-01 ",
-	                                  "Bearer # a comment that is long", "Bearer hush-hush-hush-01, hush-hush-hush-01", "Bearerhush-hush-hush-01", "Bearer xush-hush-hush-01"};
+	                                  "Bearer # a comment that is long", "Bearer hush-hush-hush-01, hush-hush-hush-01", "Bearerhush-hush-hush-01",
+	                                  "Bearer xush-hush-hush-01"};
 	struct sr_tokens *t = load("# a comment that is long\nhush-hush-hush-01\n");
 	char longest[600] = "Bearer ";
 
