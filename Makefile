@@ -148,10 +148,10 @@ check-asan: deps-test ## every test under AddressSanitizer, LeakSanitizer and UB
 	sh tests/with-sanitizer.sh build/asan/reports $(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' WERROR=1 \
 	  SR_SCALE=10 SR_PATIENCE=3 check-units check-stories
 
-check-tsan: deps-test ## the hand-over from the intake threads to the loop, under ThreadSanitizer
+check-tsan: deps-test ## the hand-over from the intake threads to the loop, and the C library in two threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 all
 	sh tests/with-sanitizer.sh build/tsan/reports $(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 \
-	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
+	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs tests/stories/library.test.mjs' check-stories
 
 check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leaks and open descriptors
 	@sh deploy/install-deps.sh lint
@@ -170,6 +170,8 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, cla
 	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
 	@$(MAKE) --no-print-directory BUILD=build/lint-gcc CC=gcc WERROR=1 all units
 	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
+	@sh tests/lint/library.sh build/lint-gcc "$(CC)"
+	@sh tests/lint/library.sh build/lint-clang clang
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
