@@ -21,9 +21,9 @@ SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDE
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_args \
-           conf_help keys call script reply address redis registry registry_read session batch
+           conf_help keys call script reply address redis registry registry_read session batch notify
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
-GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
+GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
 CLI      = main command ctl output interrupt produce bulk watch list show recover status
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))

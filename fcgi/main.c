@@ -1,6 +1,7 @@
 /* main.c - sse-fcgi: options, socket, signals, the loop. Owns everything that is global. */
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/notify.h"
 #include "fcgi/hub.h"
 #include "fcgi/intake.h"
 #include "fcgi/route.h"
@@ -18,9 +19,9 @@ static const struct sr_usage usage = {
     .program = "sse-fcgi",
     .synopsis = "[options]",
     .summary = "Serve event streams over FastCGI. The listening socket is file descriptor 0, as spawn-fcgi, multiwatch and systemd hand it over.",
-    .examples = "  spawn-fcgi -s /run/sse/fcgi.sock -M 0660 -U www-data -F 2 -P /run/sse/pids -- /usr/bin/sse-fcgi\n"
-                "  spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/bin/sse-fcgi --log-level=debug\n"
-                "  sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
+    .examples = "spawn-fcgi -s /run/sse/fcgi.sock -M 0600 -U www-data -F 2 -P /run/sse/pids -- /usr/sbin/sse-fcgi\n"
+                "spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/sbin/sse-fcgi --log-level=debug\n"
+                "sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
 };
 
 struct responder {
@@ -28,6 +29,7 @@ struct responder {
 	struct sr_conf conf;
 	struct sr_hub *hub;
 	struct sr_intake *intake;
+	struct sr_notify notify;
 	int argc;
 	char **argv;
 	ev_signal term, intr, usr1, hup;
@@ -68,6 +70,7 @@ static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	sr_notify_stopping();
 	sr_intake_stop(r->intake);
 	sr_hub_drain(r->hub);
 }
@@ -103,6 +106,13 @@ static void adopt_conf(struct responder *r, struct sr_conf *fresh)
 	sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
 }
 
+/* After a rotation. Whatever becomes of the configuration: it is also what logrotate sends. */
+static void reopen_log(const struct sr_conf *conf)
+{
+	if (sr_log_open(usage.program, conf->log_target, (enum sr_log_level)conf->log_level) != SR_OK)
+		sr_log(SR_LOG_ERROR, "the log stays where it is", "target", conf->log_target, "reason", strerror(errno), (char *)NULL);
+}
+
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct responder *r = w->data;
@@ -112,6 +122,8 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	sr_notify_reloading();
+	reopen_log(&r->conf);
 	sr_buf_init(&why, 4096);
 	if (sr_conf_reload(&fresh, &usage, r->argc, r->argv, &why) != SR_OK) {
 		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", sr_buf_text(&why), (char *)NULL);
@@ -122,6 +134,16 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 		adopt_conf(r, &fresh);
 	}
 	sr_buf_release(&why);
+	sr_notify_reloaded();
+}
+
+/* What systemctl status shows. */
+static void describe(void *ctx, char *out, size_t size)
+{
+	const struct sr_hub *hub = ((const struct responder *)ctx)->hub;
+
+	snprintf(out, size, "%s; %zu streams, %zu viewers%s", sr_hub_online(hub) ? "Redis ready" : "Redis is away", hub->channels, hub->viewers,
+	         hub->draining ? "; draining" : "");
 }
 
 static void watch_signal(struct responder *r, ev_signal *w, void (*cb)(struct ev_loop *, ev_signal *, int), int number)
@@ -200,6 +222,7 @@ int main(int argc, char **argv)
 	code = start(&r);
 	if (code == SR_EX_OK) {
 		sr_log(SR_LOG_INFO, "serving", "mount", r.conf.mount, "redis", r.conf.redis_url, "node", r.hub->node, (char *)NULL);
+		sr_notify_start(&r.notify, r.loop, describe, &r);
 		ev_run(r.loop, 0);
 		sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
 	}
