@@ -32,7 +32,7 @@ PROGRAMS = $(BUILD)/sse-fcgi $(BUILD)/sse-guardian $(BUILD)/ssectl
 
 .DEFAULT_GOAL := all
 .PHONY: all
-all: $(PROGRAMS) ## build build/sse-fcgi, build/sse-guardian and build/ssectl
+all: $(PROGRAMS) ## build build/sse-fcgi, build/sse-guardian and build/ssectl (docs: the manuals)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -62,6 +62,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 .PHONY: units
 units: $(UNIT:%=$(BUILD)/unit/%) ## build the Criterion programs
 .SECONDARY: $(UNIT:%=$(BUILD)/tests/unit/%.o) $(SUPPORT)
+
+include deploy/install.mk
 
 # --- run ---------------------------------------------------------------------------------------------------------
 
@@ -114,16 +116,18 @@ check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leak
 
 # --- lint --------------------------------------------------------------------------------------------------------
 
-SOURCES = $(wildcard common/*.c fcgi/*.c guardian/*.c cli/*.c)
+SOURCES = $(wildcard common/*.c fcgi/*.c guardian/*.c cli/*.c deploy/man/*.c)
 HEADERS = $(wildcard common/*.h fcgi/*.h guardian/*.h cli/*.h)
 
 .PHONY: lint
-lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n
+lint: ## include rules, headers alone, gcc and clang with -Werror, manuals, cppcheck, clang-tidy, luac -p, sh -n
 	@sh deploy/install-deps.sh build test lint
 	@sh tests/lint/includes.sh
 	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
 	@$(MAKE) --no-print-directory BUILD=build/lint-gcc CC=gcc WERROR=1 all units
 	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
+	@$(MAKE) --no-print-directory BUILD=build/lint-gcc docs
+	@sh tests/lint/manuals.sh build/lint-gcc
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)

@@ -32,11 +32,12 @@ for group in "$@"; do
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
 	test)
-		want libcriterion-dev curl
+		# of service.test.mjs: systemd-analyze and its like, multiwatch, logrotate; nothing of them is started
+		want libcriterion-dev curl systemd multiwatch logrotate
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck ;;
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
 	*)
 		bad_usage ;;
 	esac
