@@ -131,7 +131,7 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, manuals, cppc
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck --severity=warning deploy/*.sh deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	shellcheck --severity=warning deploy/*.sh deploy/init.d/*.in deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
 	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean
@@ -142,4 +142,4 @@ clean: ## remove what was built
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
