@@ -37,7 +37,7 @@ for group in "$@"; do
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
 	*)
 		bad_usage ;;
 	esac

@@ -92,11 +92,15 @@ for page in sse-fcgi.8 sse-guardian.8 ssectl.1; do
 		grep -qE "^\.It Fl (\\\\-[a-z]+ , Fl )?\\\\-$(printf '%s' "${flag#--}" | sed 's/-/\\\\-/g')( |\$)" "$build/man/$page" || complain "$page does not have $flag"
 	done
 done
+for shell in bash zsh fish; do
+	"$shell" -n "$build/completion/ssectl.$shell" || complain "completion/ssectl.$shell does not parse"
+done
+shellcheck --shell=bash --severity=warning "$build/completion/ssectl.bash" || bad=1
 commands=$("$build/ssectl" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ -n "$commands" ] || complain 'ssectl --help lists no commands'
 for command in $commands; do
 	grep -qE "^\.It Ic $command( |\$)" "$build/man/ssectl.1" || [ "$command" = help ] || complain "ssectl.1 does not have $command"
-	[ ! -f "$build/completion/ssectl.bash" ] || for shell in bash zsh fish; do
+	for shell in bash zsh fish; do
 		grep -qw -e "$command" "$build/completion/ssectl.$shell" || complain "completion/ssectl.$shell does not have $command"
 	done
 done

@@ -93,13 +93,13 @@ const nothing = { responders: false, guardian: false, lighttpd: false };
 /** A daemon that `manager` hears; its log is `${name}.log` of the world. */
 function watched(world, manager, name) {
   const command = name === 'sse-fcgi' ? ['spawn-fcgi', '-n', '-M', '0600', '-s', world.fcgi, '--', program(name)] : [program(name)];
-  return Process.start(name, command[0], [...command.slice(1), '--config', world.configFile, '--log-target', join(world.dir, 'fcgi.log')], { env: manager.env });
+  const args = [...command.slice(1), '--config', world.configFile, '--log-target', join(world.dir, 'fcgi.log')];
+  return world.keep(Process.start(name, command[0], args, { env: manager.env }));
 }
 
 for (const name of ['sse-fcgi', 'sse-guardian']) {
-  story(`${name} tells systemd of its life; its watchdog watches the loop, and not Redis`, nothing, async (world, t) => {
-    const manager = await new Manager(world.dir, { watchdog: 200 }).start();
-    t.after(() => manager.stop());
+  story(`${name} tells systemd of its life; its watchdog watches the loop, and not Redis`, nothing, async (world) => {
+    const manager = await world.keep(new Manager(world.dir, { watchdog: 200 })).start();
     const daemon = watched(world, manager, name);
     await manager.heard(/^READY=1$/);
     await manager.heard(/^STATUS=Redis ready/);
@@ -123,13 +123,11 @@ for (const name of ['sse-fcgi', 'sse-guardian']) {
 
     assert.deepEqual(await daemon.kill('SIGTERM', 10000), { code: 0, signal: null });
     await manager.heard(/^STOPPING=1$/);
-    await manager.stop();
   });
 }
 
-story('sse-fcgi is ready without Redis, and says how many clients it holds', { ...nothing, redis: false }, async (world, t) => {
-  const manager = await new Manager(world.dir).start();
-  t.after(() => manager.stop());
+story('sse-fcgi is ready without Redis, and says how many clients it holds', { ...nothing, redis: false }, async (world) => {
+  const manager = await world.keep(new Manager(world.dir)).start();
   const daemon = watched(world, manager, 'sse-fcgi');
   await manager.heard(/^READY=1$/);
   await manager.heard(/^STATUS=Redis is away; 0 streams, 0 viewers$/);
@@ -140,7 +138,6 @@ story('sse-fcgi is ready without Redis, and says how many clients it holds', { .
   viewers.forEach((viewer) => viewer.close());
   assert.equal(manager.count(/^WATCHDOG/), 0, 'nobody asked for it');
   assert.deepEqual(await daemon.kill('SIGTERM', 10000), { code: 0, signal: null });
-  await manager.stop();
 });
 
 // ---- restarts ----
@@ -158,18 +155,19 @@ async function nobodyIsRefused(world, work) {
     assert.equal(stream.status, 200);
     stream.close();
   }, 20);
-  await work();
-  await asker.stop();
-  await opener.stop();
+  try {
+    await work();
+  } finally {
+    await Promise.all([asker.stop(), opener.stop()]);
+  }
   assert.deepEqual(Object.keys(statuses), ['200'], `every request was answered: ${JSON.stringify(statuses)}`);
   assert.ok(statuses[200] > 10 && turn > 3, `${statuses[200]} requests, ${turn} streams`);
 }
 
-story('a socket that outlives its only responder, as systemd\'s: a restart refuses nobody and loses nothing', { ...nothing, timeout: 60000 }, async (world, t) => {
-  const socket = await new SharedSocket(world.fcgi).open();
-  t.after(() => socket.close());
+story('a socket that outlives its only responder, as systemd\'s: a restart refuses nobody and loses nothing', { ...nothing, timeout: 60000 }, async (world) => {
+  const socket = await world.keep(new SharedSocket(world.fcgi)).open();
   const log = join(world.dir, 'fcgi.log');
-  let responder = await socket.start(program('sse-fcgi'), world.configFile, log);
+  let responder = world.keep(await socket.start(program('sse-fcgi'), world.configFile, log));
   await world.start({ redis: false, responders: false, guardian: true, lighttpd: true });
   await world.readiness(200);
   const flow = await startFlow(world, { streams: crowd(40, 8), prefix: 'sole' });
@@ -178,18 +176,17 @@ story('a socket that outlives its only responder, as systemd\'s: a restart refus
       responder.signal('SIGTERM');
       await responder.gone(10000);
       const waiting = world.get('/api/stream/-/health'); // in the backlog: there is nobody
-      responder = await socket.start(program('sse-fcgi'), world.configFile, log);
+      responder = world.keep(await socket.start(program('sse-fcgi'), world.configFile, log));
       assert.equal((await waiting).status, 200);
       await more(flow, 3);
     }
   });
   await endFlow(world, flow, { reconnects: true });
   assert.ok(await responder.end());
-  await socket.close();
 });
 
 /** The SysV script with its variables in a private folder. */
-function initScript(world, t, name, settings = {}) {
+function initScript(world, name, settings = {}) {
   const defaults = join(world.dir, `default-${name}`);
   const all = { DAEMON: program(name), OPTIONS: `"--config ${world.configFile}"`, RUN_DIR: join(world.dir, 'run'), PID_FILE: join(world.dir, 'run', `${name}.pid`),
     SOCKET: world.fcgi, RUN_AS: '', SOCKET_OWNER: '', ...settings };
@@ -199,13 +196,13 @@ function initScript(world, t, name, settings = {}) {
     assert.equal(result.code, code, `${name} ${action}: ${JSON.stringify(result)}\n${world.log('fcgi')}`);
     return result.stdout;
   };
-  t.after(() => (existsSync(world.dir) ? service('stop') : undefined));
+  world.keep({ kill: () => service('stop') });
   return service;
 }
 
-story('the SysV script of sse-fcgi: start, status, reload, rolling restart under load, stop', { ...nothing, timeout: 90000 }, async (world, t) => {
+story('the SysV script of sse-fcgi: start, status, reload, rolling restart under load, stop', { ...nothing, timeout: 90000 }, async (world) => {
   await make('docs');
-  const service = initScript(world, t, 'sse-fcgi', { OPTIONS: `"--config ${world.configFile} --log-target ${join(world.dir, 'fcgi.log')}"` });
+  const service = initScript(world, 'sse-fcgi', { OPTIONS: `"--config ${world.configFile} --log-target ${join(world.dir, 'fcgi.log')}"` });
   await service('status', 3);
   await service('start');
   assert.match(await service('status'), /2 of 2/);
@@ -240,10 +237,10 @@ story('the SysV script of sse-fcgi: start, status, reload, rolling restart under
   assert.ok(!existsSync(world.fcgi), 'the socket is gone');
 });
 
-story('the SysV script of sse-guardian', nothing, async (world, t) => {
+story('the SysV script of sse-guardian', nothing, async (world) => {
   world.configure({ log_target: join(world.dir, 'guardian.log') });
   await make('docs');
-  const service = initScript(world, t, 'sse-guardian');
+  const service = initScript(world, 'sse-guardian');
   await service('status', 3);
   await service('start');
   await service('status');
@@ -274,13 +271,13 @@ story('the cron line does one pass', nothing, async (world) => {
   await succeeds(cron[0], [...cron.slice(1), line.replaceAll('/usr/local/sbin', join(world.dir, 'removed'))]); // a package that is gone, its cron line left
 });
 
-story('logrotate: the daemons go on in the new file, even with a configuration that is refused', { ...nothing, timeout: 60000 }, async (world, t) => {
+story('logrotate: the daemons go on in the new file, even with a configuration that is refused', { ...nothing, timeout: 60000 }, async (world) => {
   await make('docs');
   const logs = join(world.dir, 'logs');
   mkdirSync(logs, { mode: 0o750 });
   world.configure({ log_target: join(logs, 'sse.log') });
   for (const name of ['sse-fcgi', 'sse-guardian']) { // as /etc/init.d has them
-    const service = initScript(world, t, name);
+    const service = initScript(world, name);
     await service('start');
     const script = join(world.dir, 'init.d', name);
     mkdirSync(dirname(script), { recursive: true });

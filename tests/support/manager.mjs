@@ -34,7 +34,7 @@ export class Manager {
   async heard(pattern, { after = 0, more = 1, deadline } = {}) {
     await until(() => this.count(pattern) >= after + more, { deadline, what: () => `${pattern} (${after} + ${more} times) among ${JSON.stringify(this.messages.map(({ text }) => text))}` });
   }
-  async stop() { await this.process?.kill(); }
+  async kill() { await this.process?.kill(); }
 }
 
 /** A listening socket that no responder owns, as systemd's is: each that start() gives it to has it as descriptor 0. */
@@ -57,5 +57,5 @@ export class SharedSocket {
     this.holder.child.stdio[3].write(`${log} ${program} ${config}\n`);
     return Process.adopt(program, Number((await answer)[0]));
   }
-  async close() { await this.holder?.kill(); }
+  async kill() { await this.holder?.kill(); }
 }
