@@ -1,7 +1,7 @@
 #!/bin/sh
 # install-deps.sh - install the Debian packages that are missing, and nothing else.
 #
-#   deploy/install-deps.sh build|run|test|lint ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
+#   deploy/install-deps.sh build|run|test|lint|deb ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
 #
 # Debian 12 and 13. Silent when nothing is missing. Needs root or sudo only when something is.
 set -u
@@ -21,7 +21,7 @@ node_is_new_enough() {
 	[ "${version%%.*}" -ge 18 ] 2>/dev/null
 }
 
-bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint ..." >&2; exit 64; }
+bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint|deb ..." >&2; exit 64; }
 [ $# -gt 0 ] || bad_usage
 for group in "$@"; do
 	case $group in
@@ -38,6 +38,8 @@ for group in "$@"; do
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
 		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
+	deb)
+		want debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
 	*)
 		bad_usage ;;
 	esac

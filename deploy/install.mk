@@ -26,7 +26,7 @@ VERSION = $(shell sed -n 's/^\#define SR_VERSION "\(.*\)"/\1/p' common/conf.h)
 
 # --- files that hold paths, or what the programs say of themselves -------------------------------------------------
 
-DIRS = sbindir=$(sbindir) bindir=$(bindir) sysconfdir=$(sysconfdir) docdir=$(docdir) pkgdatadir=$(pkgdatadir) mandir=$(mandir) version=$(VERSION)
+DIRS = prefix=$(prefix) libdir=$(libdir) includedir=$(includedir) sbindir=$(sbindir) bindir=$(bindir) sysconfdir=$(sysconfdir) docdir=$(docdir) pkgdatadir=$(pkgdatadir) mandir=$(mandir) version=$(VERSION)
 subst_dirs = sed $(foreach d,$(DIRS),-e 's|@$(firstword $(subst =, ,$(d)))@|$(patsubst $(firstword $(subst =, ,$(d)))=%,%,$(d))|g')
 
 # Changes when a directory does, so that what holds one is made anew.
@@ -46,10 +46,11 @@ MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8
 UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(patsubst %.in,%,$(filter %.socket %.service %.timer %.service.in,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
 HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in))
+SERVERS = $(if $(wildcard deploy/snippets/fill.sh),$(foreach s,lighttpd apache nginx,$(BUILD)/examples/$(s).conf))
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
 .PHONY: docs
-docs: $(MANUALS) $(BUILD)/sse-resilience.conf $(SYSTEMD) $(HOSTING) $(COMPLETIONS) ## build the manuals, the example configuration, units, completions
+docs: $(MANUALS) $(BUILD)/sse-resilience.conf $(SYSTEMD) $(HOSTING) $(COMPLETIONS) $(SERVERS) ## build the manuals, the example configuration, units, completions
 
 $(BUILD)/options: $(BUILD)/deploy/man/options.o $(BUILD)/libcommon.a
 	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
@@ -65,6 +66,9 @@ $(BUILD)/sse-resilience.conf: deploy/sse-resilience.conf.head $(BUILD)/options $
 $(BUILD)/completion/%: deploy/completion/%.in deploy/completion/fill.awk $(BUILD)/options $(PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,GEN $@)LC_ALL=C awk -v build=$(BUILD) -f deploy/completion/fill.awk $< >$@.tmp && mv $@.tmp $@
+$(BUILD)/examples/%.conf: deploy/snippets/%.conf.in deploy/snippets/fill.sh $(BUILD)/.dirs
+	@mkdir -p $(@D)
+	$(call say,CONF $@)SHARE=$(pkgdatadir) sh deploy/snippets/fill.sh $* | sed 's|/usr/bin/sse-fcgi|$(sbindir)/sse-fcgi|' >$@.tmp && mv $@.tmp $@
 # Whatever else has a path in it.
 $(BUILD)/%: deploy/%.in $(BUILD)/.dirs
 	@mkdir -p $(@D)
@@ -74,6 +78,19 @@ $(BUILD)/systemd/%: deploy/systemd/%
 	$(call say,GEN $@)cp $< $@
 
 # --- install -------------------------------------------------------------------------------------------------------
+
+# The C library, where it is built.
+ifneq ($(wildcard common/lib/sse_resilience.c),)
+PREFIX     = $(prefix)
+LIBDIR     = $(libdir)
+INCLUDEDIR = $(includedir)
+$(BUILD)/sse-resilience.pc: $(BUILD)/.dirs
+INSTALLED_LIBRARY = 644:$(BUILD)/libsse-resilience.so.$(VERSION):$(libdir)/libsse-resilience.so.$(VERSION) \
+  link:libsse-resilience.so.$(VERSION):$(libdir)/libsse-resilience.so.0 link:libsse-resilience.so.0:$(libdir)/libsse-resilience.so \
+  644:$(BUILD)/libsse-resilience.a:$(libdir)/libsse-resilience.a \
+  644:$(BUILD)/sse-resilience.pc:$(libdir)/pkgconfig/sse-resilience.pc \
+  644:common/lib/sse_resilience.h:$(includedir)/sse_resilience.h
+endif
 
 # MODE:FILE:TARGET, one for each file; `link:TEXT:TARGET` is a symbolic link, `conf:FILE:TARGET` is only put where none is.
 # install and uninstall both go by this list and no other.
@@ -86,7 +103,9 @@ INSTALLED = \
   $(call files_to,644,$(BUILD)/sse-resilience.conf,$(docdir)/examples) \
   $(call files_to,644,README.md CHANGES.md LICENSE,$(docdir)) \
   $(call files_to,644,$(wildcard deploy/*.conf),$(docdir)/examples) \
-  $(foreach f,$(shell find deploy/snippets -type f 2>/dev/null),644:$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
+  $(call files_to,644,$(SERVERS),$(docdir)/examples) \
+  $(foreach f,$(wildcard deploy/cgi/*),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
+  $(foreach f,$(wildcard deploy/snippets/* deploy/cgi/sse.cgi),$(if $(filter %.sh %.cgi,$(f)),755,644):$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \
   644:$(BUILD)/systemd/sse-resilience.sysusers:$(sysusersdir)/sse-resilience.conf \
@@ -106,3 +125,12 @@ install-strip: ## the same, without symbols
 	@$(MAKE) --no-print-directory install INSTALL='$(INSTALL) -s'
 uninstall: docs ## remove what install put there; a configuration that was changed stays
 	@sh deploy/install.sh uninstall '$(DESTDIR)' $(INSTALLED) -- $(OWN_DIRS)
+
+# --- Debian packages -----------------------------------------------------------------------------------------------
+
+.PHONY: deb check-deb
+deb: ## build the Debian packages into build/deb (needs debhelper)
+	@sh deploy/install-deps.sh build deb
+	@sh deploy/deb.sh build/deb
+check-deb: deb ## install, use, remove and purge them in a Debian 12 of its own; needs root and the Debian mirror
+	sh tests/deb.sh build/deb
