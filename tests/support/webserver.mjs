@@ -2,6 +2,7 @@
 //
 // Only the main part is written here, as Debian's own files have it where that matters. Everything about streams comes
 // from deploy/snippets/fill.sh, unchanged but for the path of the password file.
+import http from 'node:http';
 import net from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -34,10 +35,11 @@ export async function freePort() {
   return port;
 }
 
-const connects = (port) => new Promise((resolve) => {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.once('connect', () => { socket.destroy(); resolve(true); });
-  socket.once('error', () => resolve(false));
+/** Does a web server answer there? (Apache listens before it has read all of its configuration.) */
+const answers = (port) => new Promise((resolve) => {
+  const request = http.get({ host: '127.0.0.1', port, agent: false });
+  request.once('response', () => { request.destroy(); resolve(true); });
+  request.once('error', () => resolve(false));
 });
 
 /**
@@ -101,7 +103,7 @@ export class WebServer {
       const log = openSync(this.log, 'a');
       this.process = Process.start(this.kind, program, args, { stdio: ['ignore', log, log] });
       closeSync(log);
-      await until(async () => this.process.exit || await connects(this.port), { what: `${this.kind} to listen` });
+      await until(async () => this.process.exit || await answers(this.port), { what: `${this.kind} to answer` });
       if (!this.process.exit) return this;
       assert.ok(attempt < 5, `${this.kind} ended with ${JSON.stringify(this.process.exit)}:\n${this.logged}`); // else: the port was taken meanwhile
     }
@@ -230,6 +232,7 @@ function apacheConfig(server, site) {
     LogLevel warn
     ${[...APACHE_MODULES, ...(server.tls ? ['ssl', 'http2'] : [])].map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
     ScriptSock ${dir}/cgisock
+    TypesConfig /dev/null
     Timeout 300
     KeepAlive On
     KeepAliveTimeout 5

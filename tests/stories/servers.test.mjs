@@ -1,0 +1,181 @@
+// The same stories behind each web server, configured by nothing but what deploy/snippets ships.
+import assert from 'node:assert/strict';
+import { existsSync, rmSync, chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { assertDelivered, assertKeys, readLog } from '../support/checker.mjs';
+import { Echo } from '../support/fcgiecho.mjs';
+import { needDescriptors, sanitized } from '../support/proc.mjs';
+import { HttpStream, Http2Session, exchange, rawExchange } from '../support/sse.mjs';
+import { crowd, each, repeatedly, stays, until } from '../support/wait.mjs';
+import { USERS, as, basic } from '../support/webserver.mjs';
+import { program, story } from '../support/world.mjs';
+
+const plainBuild = !sanitized(program('sse-fcgi'));
+const alice = as('alice'), bob = as('bob');
+
+/** beats: heartbeats after which a client that left is noticed at the latest; 0: at once, without any. */
+const FRONTS = [
+  { name: 'lighttpd', kind: 'lighttpd', beats: 0, h2: 8 },
+  { name: 'Apache', kind: 'apache', beats: 2, h2: 40 },
+  { name: 'Apache over TCP', kind: 'apache', beats: 2, tcp: true },
+  { name: 'nginx', kind: 'nginx', beats: 0, h2: 40 },
+  { name: 'Apache, .htaccess and the CGI bridge', kind: 'apache-cgi', beats: 3 },
+];
+
+/** A story behind one of them: real Redis, sse-fcgi with the default of user_variable, and the web server that authenticates. */
+function behind(front, title, options, body) {
+  const conf = { user_variable: undefined, heartbeat_interval: front.beats ? '1s' : '15s', retry_min: '500ms', ...options.conf };
+  story(`${front.name}: ${title}`, { guardian: false, lighttpd: false, tcp: front.tcp, ...options, conf }, async (world, t) => {
+    await world.serve({ kind: front.kind, ...await options.serve?.(world) });
+    let problem;
+    await body(world, (name, step) => t.test(name, async () => {
+      if (problem) return; // of an earlier step
+      try {
+        await step();
+      } catch (error) {
+        problem = error;
+        throw error;
+      }
+    }));
+    if (problem) throw problem;
+  });
+}
+
+/** Open a stream for alice that has events, and end it; returns the ids of its events. */
+async function endedStream(world, id, words = 3) {
+  const viewer = await world.viewer(id, alice);
+  const ids = [];
+  for (let n = 0; n < words; n++) ids.push(await world.ctl('emit', id, 'token', JSON.stringify({ n })));
+  ids.push(await world.ctl('complete', id, '{}'));
+  assert.equal(await viewer.end(), 'end');
+  return { viewer, ids };
+}
+
+/** Order, resuming and the 204, over any kind of connection: open(id, {headers}) starts a stream. */
+async function core(world, open, id) {
+  const { viewer, ids } = await endedStream(world, id);
+  assertDelivered({ who: 'the viewer', events: viewer.events, log: await readLog(world.redis, id) });
+  const late = await open(id, alice).ready();
+  assert.equal(late.headers['content-type'], 'text/event-stream');
+  assert.equal(await late.end(), 'end');
+  assertDelivered({ who: 'one that comes late', events: late.events, log: await readLog(world.redis, id) });
+  const missed = await open(id, { ...alice, lastEventId: ids[1] }).ready();
+  await missed.end();
+  assert.deepEqual(missed.events.map((event) => event.id), ids.slice(2));
+  await open(id, { ...alice, lastEventId: ids.at(-1) }).ready({ status: 204 });
+}
+
+async function latency(world, who) {
+  const sent = [], took = [];
+  const viewer = await world.stream('fast', { ...alice, onEvent: ({ json }) => { if (json.type === 'token') took[json.data.n] = performance.now() - sent[json.data.n]; } }).ready();
+  await viewer.until('connected');
+  const producer = world.producer('fast');
+  for (let n = 0; n < 60; n++) {
+    sent[n] = performance.now();
+    producer.emit('token', { n });
+    await viewer.until('token');
+  }
+  const last = took.slice(-50).sort((a, b) => a - b); // after the first ten: connections and scripts are there
+  console.log(`# ${who}: from the producer's line to the client's event: median ${last[25].toFixed(2)} ms, worst ${last.at(-1).toFixed(1)} ms`);
+  if (plainBuild) assert.ok(last[25] < 5, `median ${last[25]} ms`);
+  viewer.close();
+}
+
+/** A client that leaves: the responder hears of it at once, or with a heartbeat. */
+async function leaving(world, { beats }) {
+  const viewer = await world.viewer('leaving', alice);
+  if (beats) await viewer.heartbeat(); // the next one is a whole interval away
+  viewer.close();
+  const start = performance.now();
+  await until(async () => !await world.redis.exists('sse:stream:leaving'), { deadline: beats ? beats * 1000 + 700 : 500, what: 'a client that left to be noticed' });
+  console.log(`#   noticed after ${(performance.now() - start).toFixed(0)} ms`);
+}
+
+async function refusals(world) {
+  const { ids } = await endedStream(world, 'mine');
+  for (const path of ['mine', 'mine/recover']) {
+    const other = await world.get(`/api/stream/${path}`, bob);
+    assert.equal(other.status, 404, path);
+    assert.match(other.headers['content-type'], /^application\/json/);
+    for (const headers of [{}, { 'x-user-id': 'alice' }, { X_User_Id: 'alice' }, { authorization: basic('alice', 'guess') }, { authorization: 'Bearer alice' }]) {
+      const nobody = await world.get(`/api/stream/${path}`, { user: '', headers });
+      assert.equal(nobody.status, 401, JSON.stringify(headers));
+      assert.match(nobody.headers['www-authenticate'], /^Basic realm="?streams/);
+    }
+    for (const name of ['x-user-id', 'X_User_Id', 'remote-user', 'REMOTE_USER']) {
+      assert.equal((await world.get(`/api/stream/${path}`, { user: '', headers: { ...bob.headers, [name]: 'alice' } })).status, 404, `bob with ${name}: alice`);
+    }
+  }
+  assert.equal((await world.get('/api/stream/mine?from=yesterday', alice)).status, 400);
+  const { json } = await world.get(`/api/stream/mine/recover?after=${ids[0]}`, alice);
+  assert.equal(json.status, 'completed');
+  assert.deepEqual(json.events.map((event) => event.id), ids.slice(1), 'the query gets through');
+  await world.redis.del('sse:completion:mine', 'sse:events:mine'); // as their TTL would
+  const expired = await world.get('/api/stream/mine/recover', alice);
+  assert.equal(expired.status, 410);
+  assert.equal(expired.json.status, 'expired');
+}
+
+async function ids(world) {
+  const recover = (path) => rawExchange(world.port, `/api/stream${path}/recover`, alice);
+  for (const id of ['a.b_c~d:e-f', 'x~', 'x.inc', 'x.php', 'x.cgi', 'recover', '-x', '...', 'x'.repeat(128)]) {
+    for (const path of [id, id.replaceAll(/[a-z.~]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)]) {
+      const answer = await recover(`/${path}`);
+      assert.equal(answer.status, 404, path);
+      assert.equal(answer.json?.streamId, id, `${path}: ${answer.text.slice(0, 100)}`);
+    }
+  }
+  for (const path of ['/a%2Fb', '/a%0Ab', '/a%0A', '/%0Aa', '/a%00b', '/a%20b', '/a+b', '/a%3Fb', '/a%23', '/y%C3%A9', '/%ff', '/%', '/a%zz', `/${'x'.repeat(129)}`, '/a/b', '/a/recover/x']) {
+    const answer = await recover(path);
+    assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status}`);
+    assert.notEqual(answer.json?.status, 'not_found', `${path} was taken for an id`);
+  }
+  for (const path of ['/api/stream', '/api/stream/', '/api/streamfoo', '/api/streamfoo/x', '/api/streamfoo/x/recover', '/api/stream.x', '/api/stream/../stream', '/api/stream//']) {
+    const answer = await rawExchange(world.port, path, alice);
+    assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status}`);
+  }
+  for (const path of ['//a', '/./a', '/x/../a', '/../stream/a']) { // a browser would never send these
+    const answer = await recover(path);
+    assert.ok(answer.json?.streamId === 'a' || (answer.status >= 400 && answer.status < 500), `${path}: ${answer.status} ${answer.text.slice(0, 80)}`);
+  }
+}
+
+async function methods(world) {
+  const head = await world.get('/api/stream/new', { ...alice, method: 'HEAD' });
+  assert.equal(head.status, 200);
+  assert.equal(head.headers['content-type'], 'text/event-stream');
+  const options = await world.get('/api/stream/new', { user: '', method: 'OPTIONS' });
+  assert.equal(options.status, 204, 'a preflight has no password');
+  assert.match(options.headers.allow, /GET/);
+  for (const method of ['POST', 'PUT', 'DELETE']) {
+    const answer = await world.get('/api/stream/new', { user: '', method, headers: { authorization: 'Bearer token', 'content-type': 'application/json' }, body: '{"type":"token","data":{}}' });
+    assert.match(answer.headers['content-type'], /^application\/json/, `${method} reaches sse-fcgi: ${answer.status} ${answer.text.slice(0, 100)}`);
+    assert.ok([401, 403, 405].includes(answer.status), `${method}: ${answer.status}`);
+    assert.doesNotMatch(answer.headers['www-authenticate'] ?? '', /Basic/);
+  }
+  const large = await world.get('/api/stream/new', { user: '', method: 'POST', body: 'x'.repeat(1100 * 1024) }).catch((error) => ({ status: error.code }));
+  assert.ok([413, 'ECONNRESET', 'EPIPE'].includes(large.status), `a body of more than 1 MiB: ${large.status}`);
+
+  const old = await rawExchange(world.port, '/api/stream/old', { ...alice, http: '1.0', until: /"connected"/ });
+  assert.equal(old.status, 200, 'an HTTP/1.0 client gets its stream');
+  assert.equal(old.headers['transfer-encoding'], undefined);
+  assert.match(old.text, /^:\nevent: sse-reset\n/);
+
+  for (const page of ['health', 'ready']) {
+    assert.equal((await world.get(`/api/stream/-/${page}`, { user: '' })).status, 200, `${page}, from this machine`);
+    const outside = await rawExchange(world.port, `/api/stream/-/${page}`, { ...alice, from: '127.0.0.2' });
+    assert.equal(outside.status, 403, `${page}, from outside`);
+  }
+}
+
+for (const front of FRONTS) {
+  behind(front, 'streams, users, ids and methods', {}, async (world, step) => {
+    await step('order, resuming, 204', () => core(world, (...args) => world.stream(...args), 'core'));
+    await step('latency', () => latency(world, front.name));
+    await step('leaving', () => leaving(world, front));
+    await step('users and refusals', () => refusals(world));
+    await step('ids', () => ids(world));
+    await step('methods', () => methods(world));
+    await assertKeys(world.redis);
+  });
+}
