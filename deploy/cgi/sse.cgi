@@ -10,7 +10,7 @@
 # line: WebKit keeps a half-received event over a reconnect, and a blank line would dispatch it.
 if [ "${REDIRECT_STATUS:-200}" -ge 500 ]; then
 	case ${REDIRECT_REQUEST_METHOD:-GET}-${REDIRECT_URL#"$SCRIPT_NAME"} in
-	GET-/*/recover | HEAD-/*/recover | [!GH]*)
+	*-/*/recover | *-/-/* | [!GH]*)
 		printf 'Status: 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nRetry-After: 3\r\n\r\n'
 		printf '{"error":"sse-fcgi does not answer"}\n' ;;
 	*)

@@ -179,3 +179,142 @@ for (const front of FRONTS) {
     await assertKeys(world.redis);
   });
 }
+
+// --- the responder is away --------------------------------------------------------------------------------------------
+
+/** What the web server says by itself: a stream is told to come back, everything else that it cannot be had now. */
+async function assertAway(world) {
+  for (const [id, headers] of [['down', {}], ['down', { 'last-event-id': '1-0' }], ['recover', {}]]) {
+    const answer = await world.get(`/api/stream/${id}`, { user: '', headers: { ...alice.headers, ...headers } });
+    assert.equal(answer.status, 200, answer.text);
+    assert.match(answer.headers['content-type'], /^text\/event-stream/);
+    assert.match(answer.headers['cache-control'], /no-cache/);
+    const [, retry] = answer.text.match(/^:\nretry: (\d+)\n: [ -~]+\n$/) ?? assert.fail(`the stream of a responder that is away: ${JSON.stringify(answer.text)}`);
+    assert.ok(retry >= 2000 && retry < 5000, `retry: ${retry}`);
+  }
+  const head = await world.get('/api/stream/down', { ...alice, method: 'HEAD' });
+  assert.equal(head.status, 200);
+  assert.match(head.headers['content-type'], /^text\/event-stream/);
+  const others = [['GET', 'down/recover'], ['GET', 'down/recover?after=0-0'], ['POST', 'down'], ['PUT', 'down'], ['DELETE', 'down'], ['POST', 'down/recover']];
+  for (const [method, path] of others) {
+    const answer = await world.get(`/api/stream/${path}`, { user: '', method, headers: method === 'GET' ? alice.headers : {}, ...(method !== 'GET' && { body: '{}' }) });
+    assert.equal(answer.status, 503, `${method} ${path}: ${answer.text.slice(0, 200)}`);
+    assert.match(answer.headers['content-type'], /^application\/json/, `${method} ${path}`);
+    assert.ok(Number(answer.headers['retry-after']) > 0, `${method} ${path}: Retry-After`);
+    assert.ok(answer.json.error);
+  }
+  const nobody = await world.get('/api/stream/down', { user: '' });
+  assert.equal(nobody.status, 401, 'a password is still asked for');
+  assert.match(nobody.headers['www-authenticate'] ?? '', /Basic/);
+  assert.equal((await world.get('/api/streamfoo', alice)).status, 404);
+  assert.equal((await rawExchange(world.port, '/api/stream/-/health', { ...alice, from: '127.0.0.2' })).status, 403);
+  assert.ok((await world.get('/api/stream/-/health', { user: '' })).status >= 500, 'health is no stream');
+}
+
+for (const front of FRONTS) {
+  behind(front, 'the responder is killed, away, and back', {}, async (world, step) => {
+    const follower = world.follow('down', alice);
+    await until(() => follower.current?.ofType('connected').length, { what: 'connected' });
+    await world.ctl('emit', 'down', 'token', '{"n":0}');
+    await until(() => follower.events.length === 1, { what: 'the first event' });
+    const cut = follower.current;
+    await world.killResponder();
+    await cut.end({ deadline: 2000 });
+
+    await step('refused', async () => {
+      if (!front.tcp) assert.ok(existsSync(world.fcgi), 'a killed responder leaves its socket file');
+      await assertAway(world);
+    });
+    if (!front.tcp) {
+      await step('missing', async () => {
+        rmSync(world.fcgi);
+        await assertAway(world);
+      });
+    }
+    for (let n = 1; n < 4; n++) await world.ctl('emit', 'down', 'token', JSON.stringify({ n }));
+    const soFar = follower.connections.length;
+    await until(() => follower.connections.length > soFar, { what: 'one more try of the follower' });
+    assert.equal(follower.status, undefined, 'a plain EventSource would still be trying');
+
+    await step('back', async () => {
+      await world.startResponder();
+      await until(() => follower.events.length === 4, { what: 'the events of the meantime' });
+      await world.ctl('complete', 'down');
+      assert.equal(await follower.closed(), 204);
+      assertDelivered({ who: 'the follower', events: follower.events, log: await readLog(world.redis, 'down') });
+    });
+  });
+}
+
+// --- what the responder receives --------------------------------------------------------------------------------------
+
+for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
+  const echoing = {
+    responders: false,
+    serve: async (world) => {
+      world.echo = new Echo(join(world.dir, 'echo.sock'));
+      world.echoOfHeader = new Echo(join(world.dir, 'echo2.sock'));
+      await Promise.all([world.echo.listening, world.echoOfHeader.listening]);
+      ['echo.sock', 'echo2.sock'].forEach((name) => chmodSync(join(world.dir, name), 0o666));
+      return { sites: [
+        { address: join(world.dir, 'echo.sock') },
+        { address: join(world.dir, 'echo2.sock'), mount: '/app/v1.0/events', userHeader: true },
+      ] };
+    },
+  };
+  behind(front, 'what a responder gets to see', echoing, async (world, step) => {
+    const spoof = { 'X-User-Id': 'mallory', X_User_Id: 'mallory', 'x-user-ID': 'mallory', Remote_User: 'mallory', 'Remote-User': 'mallory', Proxy: 'http://evil/' };
+    const seen = async (path, { user, ...options }) => {
+      const answer = await world.get(path, { user: '', ...options, headers: { ...spoof, ...(user && { authorization: basic(user) }), ...options.headers } });
+      assert.equal(answer.status, 200, answer.text);
+      assert.deepEqual(answer.json.twice.filter((name) => name !== 'HTTP_REMOTE_USER'), [], 'no parameter comes twice');
+      return { ...answer.json.params, body: answer.json.body };
+    };
+    await step('a GET', async () => {
+      const got = await seen('/api/stream/a%2eb/recover?after=1-0&x=%20y', { user: 'alice', headers: { 'Last-Event-ID': '5-0', Origin: 'https://x.example' } });
+      assert.equal(got.REQUEST_METHOD, 'GET');
+      assert.equal(got.SCRIPT_NAME, '/api/stream');
+      assert.equal(got.PATH_INFO, '/a.b/recover');
+      assert.match(got.QUERY_STRING, /^after=1-0&x=%20y$/);
+      assert.equal(got.REMOTE_USER, 'alice');
+      assert.equal(got.REMOTE_ADDR, '127.0.0.1');
+      assert.equal(got.HTTP_LAST_EVENT_ID, '5-0');
+      assert.equal(got.HTTP_ORIGIN, 'https://x.example');
+      assert.equal(got.HTTP_X_USER_ID || '', '');
+      assert.equal(got.HTTP_PROXY || '', '');
+    });
+    await step('a POST', async () => {
+      for (const authorization of ['Bearer abc.def', basic('alice'), basic('alice', 'guess')]) {
+        const got = await seen('/api/stream/job', { method: 'POST', headers: { authorization, 'Content-Type': 'application/x-ndjson' }, body: '{"a":1}\n{"b":"é"}\n' });
+        assert.equal(got.REQUEST_METHOD, 'POST');
+        assert.equal(got.PATH_INFO, '/job');
+        assert.equal(got.HTTP_AUTHORIZATION, authorization);
+        assert.equal(got.CONTENT_TYPE, 'application/x-ndjson');
+        assert.equal(got.CONTENT_LENGTH, '19');
+        assert.equal(got.body, '{"a":1}\n{"b":"é"}\n');
+        assert.equal(got.HTTP_X_USER_ID || '', '');
+        assert.equal(got.REMOTE_USER || '', '', `nobody was asked for a password (${authorization})`);
+      }
+      for (const method of ['PUT', 'DELETE', 'OPTIONS']) assert.equal((await seen('/api/stream/job', { method })).REQUEST_METHOD, method);
+      if (front.kind === 'apache-cgi') return; // a CGI program is told no length then
+      const chunked = await seen('/api/stream/job', { method: 'POST', headers: { 'transfer-encoding': 'chunked' }, body: 'x'.repeat(70000) });
+      assert.equal(chunked.body.length, 70000);
+    });
+    await step('the user in X-User-Id', async () => {
+      const got = await seen('/app/v1.0/events/a/recover', { user: 'alice' });
+      assert.equal(got.SCRIPT_NAME, '/app/v1.0/events');
+      assert.equal(got.PATH_INFO, '/a/recover');
+      assert.equal(got.HTTP_X_USER_ID, front.kind === 'lighttpd' ? 'intranet' : 'alice');
+      assert.equal((await seen('/app/v1.0/events/a', { method: 'POST', headers: { authorization: basic('alice') }, body: '' })).HTTP_X_USER_ID || '', '');
+    });
+    await step('a responder that dies before it answers', async () => {
+      world.echo.rude = true;
+      const stream = await world.get('/api/stream/x', alice);
+      assert.equal(stream.status, 200, stream.text);
+      assert.match(stream.text, /^:\nretry: \d+\n/);
+      const recover = await world.get('/api/stream/x/recover', alice);
+      assert.equal(recover.status, 503);
+      assert.ok(recover.json.error);
+    });
+  });
+}

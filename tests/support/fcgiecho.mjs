@@ -1,6 +1,6 @@
 // A responder that answers with what a web server sent it: parameters and body as JSON. For what sse-fcgi would not show.
 import net from 'node:net';
-import { BEGIN, END, PARAMS, STDIN, STDOUT, record } from './fcgipeer.mjs';
+import { BEGIN, END, PARAMS, STDIN, STDOUT, record, streamOf } from './fcgipeer.mjs';
 
 /** Name-value pairs of a whole PARAMS stream, as [name, value] in the order they came. */
 function pairsOf(bytes) {
@@ -25,7 +25,7 @@ export class Echo {
   requests = 0;
 
   constructor(socket) {
-    this.server = net.createServer((connection) => this.#serve(connection));
+    this.server = net.createServer((connection) => this.#serve(connection)).unref(); // a test that failed need not close it
     this.listening = new Promise((resolve) => { this.server.listen(socket, resolve); });
   }
 
@@ -33,7 +33,7 @@ export class Echo {
     let pending = Buffer.alloc(0);
     const streams = { [PARAMS]: [], [STDIN]: [] };
     let id = 1;
-    connection.on('error', () => {});
+    connection.unref().on('error', () => {});
     connection.on('data', (bytes) => {
       pending = Buffer.concat([pending, bytes]);
       while (pending.length >= 8) {
@@ -55,8 +55,6 @@ export class Echo {
     const names = pairs.map(([name]) => name);
     const twice = names.filter((name, i) => names.indexOf(name) !== i);
     const text = `Status: 200 OK\r\nContent-Type: application/json\r\n\r\n${JSON.stringify({ params: Object.fromEntries(pairs), twice, body })}`;
-    return connection.end(Buffer.concat([record(STDOUT, Buffer.from(text), { id }), record(STDOUT, undefined, { id }), record(END, Buffer.alloc(8), { id })]));
+    return connection.end(Buffer.concat([streamOf(STDOUT, Buffer.from(text), { id }), record(END, Buffer.alloc(8), { id })]));
   }
-
-  async close() { await new Promise((resolve) => { this.server.close(resolve); }); }
 }
