@@ -13,10 +13,13 @@ import { program, story } from '../support/world.mjs';
 const plainBuild = !sanitized(program('sse-fcgi'));
 const alice = as('alice'), bob = as('bob');
 
-/** beats: heartbeats after which a client that left is noticed at the latest; 0: at once, without any. */
+/**
+ * beats: heartbeats after which a client that left is noticed at the latest; 0: at once, without any.
+ * h2: streams on one HTTP/2 connection. lighttpd serves 8 at a time, Apache 6 until some of them have ended.
+ */
 const FRONTS = [
   { name: 'lighttpd', kind: 'lighttpd', beats: 0, h2: 8 },
-  { name: 'Apache', kind: 'apache', beats: 2, h2: 40 },
+  { name: 'Apache', kind: 'apache', beats: 2, h2: 6 },
   { name: 'Apache over TCP', kind: 'apache', beats: 2, tcp: true },
   { name: 'nginx', kind: 'nginx', beats: 0, h2: 40 },
   { name: 'Apache, .htaccess and the CGI bridge', kind: 'apache-cgi', beats: 3 },
@@ -316,5 +319,137 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
       assert.equal(recover.status, 503);
       assert.ok(recover.json.error);
     });
+  });
+}
+
+// --- reload -----------------------------------------------------------------------------------------------------------
+
+for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
+  behind(front, 'a reload of the web server in mid-stream loses and doubles nothing', {}, async (world) => {
+    const follower = world.follow('reload', alice);
+    await until(() => follower.current?.ofType('connected').length, { what: 'connected' });
+    const producer = world.producer('reload');
+    const pump = repeatedly(() => producer.emit('token', { n: producer.sent }), 20);
+    for (let turn = 0; turn < 2; turn++) {
+      const before = follower.events.length;
+      await until(() => follower.events.length > before + 5, { what: 'events before a reload' });
+      await world.front.reload();
+      // The CGI bridge is away for a moment.
+      await until(async () => (await world.get('/api/stream/reload/recover', alice)).status === 200 || assert.equal(front.kind, 'apache-cgi'), { what: 'an answer after a reload' });
+      const after = follower.events.length;
+      await until(() => follower.events.length > after + 5, { what: 'events after a reload' });
+    }
+    await pump.stop();
+    await producer.finish();
+    await world.ctl('complete', 'reload');
+    assert.equal(await follower.closed(), 204);
+    assertDelivered({ who: 'the follower', events: follower.events, log: await readLog(world.redis, 'reload') });
+    const cuts = follower.connections.length - 2;
+    console.log(`# ${front.name}: two reloads cut the stream ${cuts} times`);
+    assert.equal(cuts, front.kind === 'lighttpd' ? 2 : 0);
+  });
+}
+
+// --- several sites ----------------------------------------------------------------------------------------------------
+
+for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
+  const serve = async (world) => {
+    const byHeader = { user_variable: 'HTTP_X_USER_ID' };
+    return { sites: [
+      { host: 'one.test', address: world.responders.address },
+      { host: 'one.test', mount: '/app/events', address: await world.anotherResponder('app', { mount: '/app/events', key_prefix: 'app:' }) },
+      { host: 'two.test', address: await world.anotherResponder('two', { ...byHeader, key_prefix: 'two:' }), userHeader: true },
+      { host: 'three.test', address: await world.anotherResponder('three', { ...byHeader, key_prefix: 'three:' }) },
+    ] };
+  };
+  behind(front, 'two sites and a mount in a subfolder, on one server', { serve }, async (world, step) => {
+    const places = [['one.test', '/api/stream', 'sse:'], ['one.test', '/app/events', 'app:'], ['two.test', '/api/stream', 'two:']];
+    const at = (host, user, more = {}) => ({ user: '', headers: { host, ...(user && { authorization: basic(user) }), ...more } });
+    await step('each has its own streams', async () => {
+      for (const [host, mount, prefix] of places) {
+        const viewer = await new HttpStream(world.url(`${mount}/same`), at(host, 'alice')).ready();
+        await viewer.until('connected');
+        const id = await world.ctl('--key-prefix', prefix, 'emit', 'same', 'token', JSON.stringify({ prefix }));
+        assert.equal((await viewer.until('token')).id, id);
+        await world.ctl('--key-prefix', prefix, 'complete', 'same');
+        assert.equal(await viewer.end(), 'end');
+        assertDelivered({ who: host + mount, events: viewer.events, log: await readLog(world.redis, 'same', prefix) });
+        const recovered = await exchange(world.url(`${mount}/same/recover?after=0-0`), at(host, 'alice'));
+        assert.equal(recovered.json.events[0].data.prefix, prefix);
+        for (const path of [mount, `${mount}foo`, `${mount}foo/same/recover`, `${mount}/`]) {
+          const answer = await exchange(world.url(path), at(host, 'alice'));
+          assert.ok(answer.status >= 400 && answer.status < 500, `${host}${path}: ${answer.status}`);
+        }
+      }
+      assert.equal((await exchange(world.url('/app/events/same/recover'), at('two.test', 'alice'))).status, 404, 'only on its site');
+    });
+    await step('the server alone says who the user is, in a header too', async () => {
+      for (const name of ['x-user-id', 'X_User_Id']) {
+        const url = world.url('/api/stream/same/recover');
+        assert.equal((await exchange(url, at('two.test', '', { [name]: 'alice' }))).status, 401, name);
+        if (front.kind !== 'lighttpd') assert.equal((await exchange(url, at('two.test', 'bob', { [name]: 'alice' }))).status, 404, name);
+        assert.equal((await exchange(url, at('one.test', 'bob', { [name]: 'alice' }))).status, 404, name);
+        const unnamed = await exchange(url, at('three.test', 'alice', { [name]: 'alice' }));
+        assert.equal(unnamed.status, 401, `${name}: a snippet for REMOTE_USER names nobody in this header`);
+        assert.match(unnamed.json.error, /HTTP_X_USER_ID/, 'it is sse-fcgi that says so');
+      }
+    });
+  });
+}
+
+// --- TLS and HTTP/2 ---------------------------------------------------------------------------------------------------
+
+for (const front of FRONTS.filter(({ h2 }) => h2)) {
+  behind(front, 'TLS and HTTP/2', { serve: () => ({ tls: true }) }, async (world, step) => {
+    const session = new Http2Session(world.front.tlsPort);
+    world.clients.push(session);
+    const open = (id, options) => session.stream(id, options);
+    await step('order, resuming, 204', () => core(world, open, 'h2'));
+    await step('many streams on one connection', async () => {
+      const streams = Array.from({ length: front.h2 }, (_, i) => open(`many-${i}`, alice));
+      await Promise.all(streams.map((stream) => stream.ready().then(() => stream.until('connected'))));
+      await each(streams, 8, (_, i) => world.ctl('emit', `many-${i}`, 'token', JSON.stringify({ i })));
+      await Promise.all(streams.map((stream) => stream.until('token')));
+      streams.forEach((stream, i) => assert.deepEqual(stream.ofType('token').map((event) => event.json.data.i), [i]));
+      streams[0].close();
+      await until(async () => await world.redis.hlen('sse:viewers:many-0') === 0, { deadline: front.beats ? 4000 : 1000, what: 'one of them to be noticed as gone' });
+      await world.ctl('complete', 'many-1');
+      assert.equal(await streams[1].end(), 'end');
+      await stays(() => streams.slice(2).every((stream) => !stream.ended), { during: 50, what: 'the others stay' });
+    });
+    await step('the responder is away', async () => {
+      await world.killResponder();
+      const away = await open('away', alice).ready();
+      await away.end();
+      assert.equal(away.headers['content-type'], 'text/event-stream');
+      assert.ok(away.retries[0] >= 2000);
+    });
+  });
+}
+
+// --- a crowd ----------------------------------------------------------------------------------------------------------
+
+for (const front of FRONTS.filter(({ h2 }) => h2)) {
+  behind(front, 'two thousand streams with the limits of the snippet', { conf: { max_streams: '20000' }, timeout: 60000 }, async (world) => {
+    const count = crowd(2000, 100);
+    needDescriptors(2 * count + 200);
+    await world.viewer('warm', alice);
+    const before = world.front.pssKiB;
+    const start = performance.now();
+    const viewers = await each(Array.from({ length: count }), 100, async () => {
+      const viewer = await world.stream('crowd', { ...alice, keepRaw: false }).ready({ deadline: 20000 });
+      await viewer.until('connected', { deadline: 20000 });
+      return viewer;
+    });
+    const opened = performance.now() - start;
+    const perStream = (world.front.pssKiB - before) / count;
+    const emitted = performance.now();
+    await world.ctl('emit', 'crowd', 'token', '{}');
+    await Promise.all(viewers.map((viewer) => viewer.until('token', { deadline: 10000 })));
+    const all = performance.now() - emitted;
+    console.log(`# ${front.name}: ${count} streams open after ${(opened / 1000).toFixed(1)} s, one event at all of them after ${all.toFixed(0)} ms, `
+      + `${perStream.toFixed(1)} KiB of the server's memory each, over ${before} KiB`);
+    assert.equal(viewers.filter((viewer) => viewer.ended).length, 0, 'all of them stay open');
+    await world.get('/', { user: '', deadline: 3000 }); // and there is room for more
   });
 }

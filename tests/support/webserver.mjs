@@ -5,6 +5,7 @@
 import http from 'node:http';
 import net from 'node:net';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +19,11 @@ const isRoot = process.getuid() === 0;
 
 /** Who may read: a name and its password. */
 export const USERS = { alice: 'wonder', bob: 'builder' };
+/** A cheap hash for the crowds, and one that people should use. */
+const hashes = {
+  alice: (password) => `{SHA}${createHash('sha1').update(password).digest('base64')}`,
+  bob: (password) => execFileSync('openssl', ['passwd', '-6', '-stdin'], { input: password }).toString().trim(),
+};
 export const basic = (user, password = USERS[user]) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 /** Request options that name a user as these servers want it (and nothing of X-User-Id). */
 export const as = (user) => ({ user: '', headers: { authorization: basic(user) } });
@@ -56,8 +62,7 @@ export class WebServer {
     mkdirSync(this.share, { recursive: true });
     // Apache's workers may not be root, and the project's folder may be nobody else's.
     for (const file of readdirSync(join(deploy, 'cgi'))) copyFileSync(join(deploy, 'cgi', file), join(this.share, file));
-    writeFileSync(this.passwords, Object.entries(USERS).map(([user, password]) =>
-      `${user}:${execFileSync('openssl', ['passwd', '-6', '-stdin'], { input: password }).toString()}`).join(''));
+    writeFileSync(this.passwords, Object.entries(USERS).map(([user, password]) => `${user}:${hashes[user](password)}\n`).join(''));
     if (isRoot) {
       chmodSync(this.dir, 0o711);
       execFileSync('chmod', ['-R', 'go+rX', this.share, this.www, this.passwords]);
@@ -111,8 +116,13 @@ export class WebServer {
 
   get logged() { return existsSync(this.log) ? readFileSync(this.log, 'utf8') : ''; }
 
-  /** What the system's `reload` does. */
-  reload() { process.kill(this.process.pid, KINDS[this.kind].reload); }
+  /** What the system's `reload` does; returns when the new configuration serves. */
+  async reload() {
+    const starts = () => this.logged.split(KINDS[this.kind].started).length;
+    const before = starts();
+    process.kill(this.process.pid, KINDS[this.kind].reload);
+    await until(() => starts() > before, { deadline: 10000, what: () => `${this.kind} to reload: ${this.logged.slice(-500)}` });
+  }
 
   /** Nobody waits for a web server's grace here: the process group goes at once. */
   async stop() { if (this.process) await this.process.kill('SIGKILL'); }
@@ -194,7 +204,7 @@ function nginxConfig(server) {
     daemon off;
     worker_processes 2;
     pid ${dir}/nginx.pid;
-    error_log ${server.log} warn;
+    error_log ${server.log} notice;
     http {
       access_log off;
       underscores_in_headers on; # the stricter case for X_User_Id
@@ -281,6 +291,7 @@ const apache = (snippet, site) => ({
   command: (server) => ['/usr/sbin/apache2', '-D', 'FOREGROUND', '-f', server.configFile],
   check: ['-t'],
   reload: 'SIGUSR1',
+  started: 'resuming normal operations',
 });
 
 export const KINDS = {
@@ -290,6 +301,7 @@ export const KINDS = {
     command: (server) => ['/usr/sbin/lighttpd', '-D', '-f', server.configFile],
     check: ['-tt'],
     reload: 'SIGUSR1',
+    started: 'server started',
   },
   nginx: {
     snippet: 'nginx',
@@ -297,6 +309,7 @@ export const KINDS = {
     command: (server) => ['/usr/sbin/nginx', '-p', server.dir, '-e', server.log, '-c', server.configFile],
     check: ['-t'],
     reload: 'SIGHUP',
+    started: 'start worker processes',
   },
   apache: apache('apache', apacheSite),
   'apache-cgi': apache('htaccess', htaccessSite),
