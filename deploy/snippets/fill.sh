@@ -33,7 +33,7 @@ case $mount in
 *) die "MOUNT=$mount must begin with /" ;;
 esac
 for path in "$socket" "$share"; do
-	case $path in *[!A-Za-z0-9._~/:@+,=-]*) die "$path has a character that the configuration files cannot hold" ;; esac
+	case $path in *[[:cntrl:]]* | *[\"\'\\\`\|\;\&\$%\#{}]*) die "$path has a character that the configuration files cannot hold" ;; esac
 done
 case $share in /*) ;; *) die "SHARE=$share must begin with /" ;; esac
 host=

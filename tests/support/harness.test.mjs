@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assertDelivered, assertKeys, assertStored } from './checker.mjs';
@@ -132,14 +132,14 @@ for (const kind of Object.keys(KINDS)) {
 
 test('a snippet is filled in only with what its languages can hold', async () => {
   const fill = (...args) => run(fillScript, args);
-  for (const args of [[], ['iis'], ['nginx', 'x'], ['nginx', '/x/'], ['nginx', '/'], ['nginx', '/a b'], ['nginx', '/a"b'], ['nginx', '/x', 'y'], ['nginx', '/x', '/a"b'], ['nginx', '/x', 'h:p']]) {
+  for (const args of [[], ['iis'], ['nginx', 'x'], ['nginx', '/x/'], ['nginx', '/'], ['nginx', '/a b'], ['nginx', '/a"b'], ['nginx', '/x', 'y'], ['nginx', '/x', '/a"b'], ['nginx', '/x', '/a|b'], ['nginx', '/x', '/a&b'], ['nginx', '/x', '/a$b'], ['nginx', '/x', '/a\nb'], ['nginx', '/x', 'h:p']]) {
     const { code, stdout, stderr } = await fill(...args);
     assert.equal(code, 64, args.join(' '));
     assert.equal(stdout, '');
     assert.match(stderr, /^fill\.sh: /);
   }
   const { stdout } = await fill('nginx');
-  assert.match(stdout, /fastcgi_pass unix:\/run\/sse-resilience\/fcgi\.sock;/, 'with the defaults of sse-fcgi');
+  assert.match(stdout, /fastcgi_pass "unix:\/run\/sse-resilience\/fcgi\.sock";/, 'with the defaults of sse-fcgi');
 });
 
 test('the checker finds what is lost, doubled, out of order or wrongly ended', () => {
