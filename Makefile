@@ -131,7 +131,8 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, manuals, cppc
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck --severity=warning deploy/*.sh deploy/init.d/*.in deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	shellcheck --severity=warning deploy/*.sh deploy/snippets/*.sh deploy/cgi/*.cgi deploy/init.d/*.in deploy/demo/start.cgi tests/*.sh tests/lint/*.sh \
+	  common/lua/*.sh .ci/run
 	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean

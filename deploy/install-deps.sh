@@ -31,9 +31,8 @@ for group in "$@"; do
 		want_command pkg-config pkgconf ;;
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
-	test)
-		# of service.test.mjs: systemd-analyze and its like, multiwatch, logrotate; nothing of them is started
-		want libcriterion-dev curl systemd multiwatch logrotate
+	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running
+		want libcriterion-dev curl apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd multiwatch logrotate
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
@@ -74,10 +73,10 @@ fi
 
 # Debian starts a package's service as soon as it is installed: a Redis on 6379 and a web server on port 80 that nobody
 # asked for. The documented switch is /usr/sbin/policy-rc.d (both invoke-rc.d and deb-systemd-invoke ask it, so it
-# also works without systemd, where masking a unit would not). Ours denies these two services only and is there only
+# also works without systemd, where masking a unit would not). Ours denies these services only and is there only
 # while apt-get runs; one that the administrator or a container image put there is left alone.
 services=
-for package in redis-server lighttpd; do
+for package in redis-server lighttpd nginx; do
 	case "$missing " in *" $package "*) services="$services $package" ;; esac
 done
 policy=/usr/sbin/policy-rc.d
@@ -93,7 +92,7 @@ deny_start() {
 	$as_root tee "$policy" >/dev/null <<-'END' || die "cannot write $policy"
 		#!/bin/sh
 		# of sse-resilience/deploy/install-deps.sh, for one apt-get run; remove it if that was killed
-		case $1 in redis-server* | lighttpd*) exit 101 ;; esac
+		case $1 in redis-server* | lighttpd* | nginx*) exit 101 ;; esac
 	END
 	$as_root chmod 755 "$policy" || die "cannot write $policy"
 }

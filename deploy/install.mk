@@ -46,7 +46,7 @@ MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8
 UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(patsubst %.in,%,$(filter %.socket %.service %.timer %.service.in,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
 HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in))
-SERVERS = $(if $(wildcard deploy/snippets/fill.sh),$(foreach s,lighttpd apache nginx,$(BUILD)/examples/$(s).conf))
+SERVERS = $(foreach s,lighttpd apache nginx,$(BUILD)/examples/$(s).conf)
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
 .PHONY: docs
@@ -102,7 +102,6 @@ INSTALLED = \
   conf:$(BUILD)/sse-resilience.conf:$(sysconfdir)/sse-resilience/sse-resilience.conf \
   $(call files_to,644,$(BUILD)/sse-resilience.conf,$(docdir)/examples) \
   $(call files_to,644,README.md CHANGES.md LICENSE,$(docdir)) \
-  $(call files_to,644,$(wildcard deploy/*.conf),$(docdir)/examples) \
   $(call files_to,644,$(SERVERS),$(docdir)/examples) \
   $(foreach f,$(wildcard deploy/cgi/*),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
   $(foreach f,$(wildcard deploy/snippets/* deploy/cgi/sse.cgi),$(if $(filter %.sh %.cgi,$(f)),755,644):$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
