@@ -102,8 +102,8 @@ INSTALLED = \
   conf:$(BUILD)/sse-resilience.conf:$(sysconfdir)/sse-resilience/sse-resilience.conf \
   $(call files_to,644,$(BUILD)/sse-resilience.conf,$(docdir)/examples) \
   $(call files_to,644,README.md CHANGES.md LICENSE,$(docdir)) \
-  $(call files_to,644,$(SERVERS),$(docdir)/examples) \
-  $(foreach f,$(wildcard deploy/cgi/*),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
+  $(call files_to,644,$(SERVERS) $(wildcard deploy/README.md),$(docdir)/examples) \
+  $(foreach f,$(filter-out %/sse.cgi,$(wildcard deploy/cgi/*)),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
   $(foreach f,$(wildcard deploy/snippets/* deploy/cgi/sse.cgi),$(if $(filter %.sh %.cgi,$(f)),755,644):$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \
