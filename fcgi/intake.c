@@ -26,6 +26,7 @@
 #define QUEUE_MAX 4096      /* requests the loop has not taken yet; then the threads wait */
 #define INCOMPLETE_MAX 1024 /* connections of one thread whose request is not whole */
 #define ACCEPT_PAUSE_MS 200 /* when descriptors or memory are out: other streams may leave */
+#define ACCEPT_WAIT_MS 10   /* for a connection that another process took first, should accept() wait at all */
 
 struct sr_intake {
 	int listen_fd, stop_fd; /* stop_fd is readable from sr_intake_stop() on */
@@ -391,6 +392,18 @@ static int start_threads(struct sr_intake *in, int count)
 	return error;
 }
 
+/* The flags of the listening socket belong to all who share it. systemd takes O_NONBLOCK away each time it starts one more of them
+ * with the socket as standard input, and whoever is in accept() just then would stay there. The time limit is the socket's
+ * own, which nobody resets, and as good: accept() obeys it. */
+static int make_accept_return(int listen_fd)
+{
+	struct timeval tv = {.tv_usec = ACCEPT_WAIT_MS * 1000};
+
+	if (setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) != 0)
+		return -1;
+	return fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+}
+
 struct sr_intake *sr_intake_start(struct ev_loop *loop, const struct sr_intake_options *o, sr_intake_cb *cb, void *ctx)
 {
 	struct sr_intake *in = sr_calloc(1, sizeof *in);
@@ -412,7 +425,7 @@ struct sr_intake *sr_intake_start(struct ev_loop *loop, const struct sr_intake_o
 	in->arrived.data = in;
 	ev_async_start(loop, &in->arrived);
 	if (!in->user_variable || !in->thread || in->stop_fd < 0 || FCGX_Init() != 0 ||
-	    fcntl(in->listen_fd, F_SETFL, fcntl(in->listen_fd, F_GETFL) | O_NONBLOCK) != 0 || start_threads(in, o->threads) != 0) {
+	    make_accept_return(in->listen_fd) != 0 || start_threads(in, o->threads) != 0) {
 		sr_intake_free(in);
 		return NULL;
 	}

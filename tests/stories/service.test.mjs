@@ -186,6 +186,18 @@ story('a socket that outlives its only responder, as systemd\'s: a restart refus
   assert.ok(await responder.end());
 });
 
+story('who makes the shared socket blocking again, as systemd does at each start, holds up nobody', { ...nothing, timeout: 60000 }, async (world) => {
+  const socket = await world.keep(new SharedSocket(world.fcgi)).open();
+  const responder = world.keep(await socket.start(program('sse-fcgi'), world.configFile, join(world.dir, 'fcgi.log')));
+  await world.start({ redis: false, responders: false, guardian: false, lighttpd: true });
+  await world.readiness(200);
+  await socket.block();
+  for (let i = 0; i < 10; i++) assert.equal((await world.get('/api/stream/-/health', { deadline: 3000 })).status, 200);
+  await world.viewer('one');
+  responder.signal('SIGTERM');
+  await responder.gone(3000);
+});
+
 /** The SysV script with its variables in a private folder. */
 function initScript(world, name, settings = {}) {
   const defaults = join(world.dir, `default-${name}`);

@@ -1,4 +1,5 @@
 // What a service manager is to a daemon: a socket for its notifications, and a listening socket that outlives it.
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,8 +40,13 @@ export class Manager {
 
 /** A listening socket that no responder owns, as systemd's is: each that start() gives it to has it as descriptor 0. */
 export class SharedSocket {
-  // The shell reads words of one line each: a program and its log, to be started on the socket; it answers with the pid.
-  static #HOLDER = 'exec 4<&0; while read -r log program config; do "$program" --config "$config" <&4 4<&- 3<&- >/dev/null 2>>"$log" & echo $!; done <&3';
+  // The shell reads lines: a log, a program and its configuration, to be started on the socket; it answers with the pid.
+  static #HOLDER = `exec 4<&0; while read -r log program config; do
+    if [ "$log" = block ]; then
+      perl -MFcntl -e 'open(S, "<&=4") and fcntl(S, F_SETFL, fcntl(S, F_GETFL, 0) & ~O_NONBLOCK) and print "blocking\\n"'
+    else
+      "$program" --config "$config" <&4 4<&- 3<&- >/dev/null 2>>"$log" & echo $!
+    fi; done <&3`;
 
   constructor(path) { this.path = path; }
 
@@ -56,6 +62,12 @@ export class SharedSocket {
     const answer = once(this.holder.child.stdout, 'data');
     this.holder.child.stdio[3].write(`${log} ${program} ${config}\n`);
     return Process.adopt(program, Number((await answer)[0]));
+  }
+  /** Take O_NONBLOCK away from it, as systemd does whenever it hands the socket to one more process. */
+  async block() {
+    const answer = once(this.holder.child.stdout, 'data');
+    this.holder.child.stdio[3].write('block\n');
+    assert.equal((await answer)[0], 'blocking\n');
   }
   async kill() { await this.holder?.kill(); }
 }
