@@ -189,6 +189,17 @@ static int start(struct responder *r)
 	return SR_EX_OK;
 }
 
+/* Until a drain is over: all streams have ended, and what the threads had accepted before has come and been answered. */
+static void serve(struct responder *r)
+{
+	bool quiet;
+
+	do {
+		quiet = sr_intake_quiet(r->intake); /* before the loop, which then looks after what came last */
+		ev_run(r->loop, 0);
+	} while (!quiet);
+}
+
 int main(int argc, char **argv)
 {
 	struct responder r = {.argc = argc, .argv = argv};
@@ -223,7 +234,7 @@ int main(int argc, char **argv)
 	if (code == SR_EX_OK) {
 		sr_log(SR_LOG_INFO, "serving", "mount", r.conf.mount, "redis", r.conf.redis_url, "node", r.hub->node, (char *)NULL);
 		sr_notify_start(&r.notify, r.loop, describe, &r);
-		ev_run(r.loop, 0);
+		serve(&r);
 		sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
 	}
 	sr_intake_free(r.intake);
