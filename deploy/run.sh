@@ -281,7 +281,7 @@ write_conf() {
 		include "$dir/streams.conf"
 		# Nobody is asked for a password here: x-user-id is the user, so that curl can play several. (X_User_Id would become
 		# the same variable, and must not be a second way.)
-		\$HTTP["url"] =~ "^/api/stream/." {
+		\$HTTP["url"] =~ "^/api/stream/.*" {
 		    auth.require = ()
 		    setenv.set-request-header = ( "X_User_Id" => "" )
 		}

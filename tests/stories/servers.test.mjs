@@ -126,6 +126,9 @@ async function ids(world) {
       const answer = await recover(`/${path}`);
       assert.equal(answer.status, 404, path);
       assert.equal(answer.json?.streamId, id, `${path}: ${answer.text.slice(0, 100)}`);
+      const stream = await rawExchange(world.port, `/api/stream/${path}`, { ...alice, method: 'HEAD' });
+      assert.equal(stream.status, 200, `HEAD ${path}`);
+      assert.equal(stream.headers['x-stream-id'] ?? id, id);
     }
   }
   for (const path of ['/a%2Fb', '/a%0Ab', '/a%0A', '/%0Aa', '/a%00b', '/a%20b', '/a+b', '/a%3Fb', '/a%23', '/y%C3%A9', '/%ff', '/%', '/a%zz', `/${'x'.repeat(129)}`, '/a/b', '/a/recover/x']) {
@@ -221,8 +224,10 @@ for (const front of FRONTS) {
     await world.ctl('emit', 'down', 'token', '{"n":0}');
     await until(() => follower.events.length === 1, { what: 'the first event' });
     const cut = follower.current;
+    // A browser keeps its connection, so an end that nobody announces would not be one.
+    const keeping = await world.viewer('keeping', { ...alice, headers: { ...alice.headers, connection: 'keep-alive' } });
     await world.killResponder();
-    await cut.end({ deadline: 2000 });
+    await Promise.all([cut.end({ deadline: 2000 }), keeping.end({ deadline: 2000 })]);
 
     await step('refused', async () => {
       if (!front.tcp) assert.ok(existsSync(world.fcgi), 'a killed responder leaves its socket file');
@@ -285,6 +290,17 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
       assert.equal(got.HTTP_ORIGIN, 'https://x.example');
       assert.equal(got.HTTP_X_USER_ID || '', '');
       assert.equal(got.HTTP_PROXY || '', '');
+    });
+    await step('only what is below the mount point, and all of it', async () => {
+      const before = world.echo.requests;
+      const others = ['/api/streamfoo', '/api/streamfoo/x', '/api/stream.x', '/api', '/', ...(front.kind === 'apache-cgi' ? [] : ['/api/stream'])];
+      for (const path of others) await world.get(path, alice);
+      assert.equal(world.echo.requests, before, 'nothing else got there');
+      for (const [path, expected] of [['/a%0Ab', '/a\nb'], ['/a%0A/recover', '/a\n/recover'], ['/a%20b%3B%C3%A9', '/a b;é'], ['/a/b/c', '/a/b/c']]) {
+        const answer = await rawExchange(world.port, `/api/stream${path}`, alice);
+        if (answer.status === 200) assert.equal(answer.json.params.PATH_INFO, expected);
+        else assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status}`);
+      }
     });
     await step('a POST', async () => {
       for (const authorization of ['Bearer abc.def', basic('alice'), basic('alice', 'guess')]) {

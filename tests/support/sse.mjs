@@ -258,6 +258,7 @@ export async function rawExchange(port, path, { method = 'GET', headers = {}, ht
   const got = { status: Number(first.split(' ')[1]), text: all.slice(end + 4) };
   got.headers = Object.fromEntries(rest.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
   if (got.headers['transfer-encoding'] === 'chunked') got.text = got.text.replaceAll(/(^|\r\n)[0-9a-f]+\r\n/g, '').replace(/\r\n\r\n$|\r\n$/, '');
+  got.text = Buffer.from(got.text, 'latin1').toString();
   try { got.json = JSON.parse(got.text); } catch { got.json = undefined; }
   return got;
 }

@@ -151,7 +151,7 @@ function lighttpdConfig(server) {
   const perSite = filled.map(([, text], i) => {
     const { host, mount = '/api/stream' } = sites[i];
     const inner = text + (server.open ? `
-      $HTTP["url"] =~ "^${mount}/." {
+      $HTTP["url"] =~ "^${mount}/.*" {
         auth.require = ()
         setenv.set-request-header = ( "X_User_Id" => "" )
       }` : '');

@@ -1,4 +1,4 @@
-// A world: a private folder with Redis, the programs under test and lighttpd, gone without a trace at the end.
+// A world: a private folder with Redis, the programs under test and a web server, gone without a trace at the end.
 import { test } from 'node:test';
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
