@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endFlow, more, startFlow } from '../support/flow.mjs';
+import { Peer, requestBytes } from '../support/fcgipeer.mjs';
 import { Manager, SharedSocket } from '../support/manager.mjs';
 import { Process, isRunning, run } from '../support/proc.mjs';
 import { build, program, story } from '../support/world.mjs';
@@ -196,6 +197,22 @@ story('who makes the shared socket blocking again, as systemd does at each start
   await world.viewer('one');
   responder.signal('SIGTERM');
   await responder.gone(3000);
+});
+
+story('a request of which half was there at SIGTERM is answered; one that never comes holds up nothing', { ...nothing, responders: true }, async (world) => {
+  const bytes = requestBytes({ path: '/api/stream/-/health' });
+  const [late, never] = [new Peer(world.fcgi), new Peer(world.fcgi)];
+  for (const peer of [late, never]) {
+    await peer.connected;
+    peer.send(bytes.subarray(0, 40));
+  }
+  await world.readiness(200); // both have been accepted: this one came after them
+  const [responder] = world.responders.list;
+  responder.signal('SIGTERM');
+  await until(() => /msg="draining"/.test(world.log('fcgi')), { what: 'the drain to begin' });
+  late.send(bytes.subarray(40));
+  assert.equal((await late.answered()).status, 200);
+  assert.deepEqual(await responder.gone(4000), { code: 0, signal: null });
 });
 
 /** The SysV script with its variables in a private folder. */
