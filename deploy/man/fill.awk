@@ -64,15 +64,23 @@ function flags(program,    n, i, inside, flag, help, at) {
 	if (!inside) fail(program " --help has no Flags:")
 }
 # The help of one command: paragraphs, examples, flags.
-function describe(name,    n, i, paragraph, literal, first) {
+function describe(name,    n, i, paragraph, literal, table, first) {
 	n = run(build "/ssectl help " name)
 	sub(/^Usage: ssectl [a-z]+ ?/, "", lines[1])
 	printf ".It Ic %s%s\n", name, lines[1] == "" ? "" : " No " typed(lines[1])
 	first = 1
 	for (i = 3; i <= n + 1; i++) {
 		if (lines[i] == "Examples:") { print ".Bd -literal"; literal = 1; continue }
+		if (lines[i] ~ /^  / && !literal) { # a table amid the text
+			if (paragraph != "" && !first) print ".Pp"
+			if (paragraph != "") print roff(paragraph)
+			paragraph = ""; first = 0; table = 1
+			print ".Bd -literal"
+			literal = 1
+		}
+		if (literal && table && lines[i] != "" && lines[i] !~ /^  /) { print ".Ed"; literal = table = 0; first = 1 }
 		if (literal) {
-			if (lines[i] == "") { print ".Ed"; literal = 0 }
+			if (lines[i] == "") { print ".Ed"; literal = table = 0 }
 			else { sub(/^  /, "", lines[i]); print roff_literal(lines[i]) }
 		} else if (lines[i] == "" || i > n) {
 			if (paragraph == "") continue
