@@ -21,11 +21,11 @@ SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDE
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
-           conf_help keys call script reply address redis redis_commands registry registry_read session batch backlog producer producer_send \
+           conf_help keys call script reply address redis redis_commands registry registry_read session batch notify backlog producer producer_send \
            lib/producer_handle lib/sse_resilience
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard \
            token form change change_head publish publish_form manage
-GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
+GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
 CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 # What the library needs of it, made apart: position-independent, hidden, and without the log.
@@ -40,7 +40,7 @@ LIBRARIES = $(BUILD)/$(SO) $(BUILD)/libsse-resilience.a $(BUILD)/sse-resilience.
 
 .DEFAULT_GOAL := all
 .PHONY: all
-all: $(PROGRAMS) $(LIBRARIES) ## build build/sse-fcgi, build/sse-guardian, build/ssectl, and the C library
+all: $(PROGRAMS) $(LIBRARIES) ## build build/sse-fcgi, build/sse-guardian, build/ssectl, and the C library (docs: the manuals)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -112,6 +112,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 units: $(UNIT:%=$(BUILD)/unit/%) ## build the Criterion programs
 .SECONDARY: $(UNIT:%=$(BUILD)/tests/unit/%.o) $(SUPPORT)
 
+include deploy/install.mk
+
 # --- run ---------------------------------------------------------------------------------------------------------
 
 PORT    ?= 8080
@@ -164,11 +166,11 @@ check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leak
 
 # --- lint --------------------------------------------------------------------------------------------------------
 
-SOURCES = $(wildcard common/*.c common/lib/*.c fcgi/*.c guardian/*.c cli/*.c)
+SOURCES = $(wildcard common/*.c common/lib/*.c fcgi/*.c guardian/*.c cli/*.c deploy/man/*.c)
 HEADERS = $(wildcard common/*.h common/lib/*.h fcgi/*.h guardian/*.h cli/*.h)
 
 .PHONY: lint
-lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n, mandoc, the examples' syntax
+lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n, the manuals, the examples' syntax
 	@sh deploy/install-deps.sh build test lint
 	@sh tests/lint/includes.sh
 	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
@@ -176,12 +178,15 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, cla
 	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
 	@sh tests/lint/library.sh build/lint-gcc "$(CC)"
 	@sh tests/lint/library.sh build/lint-clang clang
+	@$(MAKE) --no-print-directory BUILD=build/lint-gcc docs
+	@sh tests/lint/manuals.sh build/lint-gcc
 	@sh tests/lint/scripts.sh $(SCRIPTS)
 	@sh tests/lint/manual.sh
 	@sh tests/lint/examples.sh deploy/examples/*
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck --severity=warning deploy/*.sh deploy/demo/start.cgi deploy/examples/*.sh tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	shellcheck --severity=warning deploy/*.sh deploy/snippets/*.sh deploy/cgi/*.cgi deploy/init.d/*.in deploy/demo/start.cgi deploy/examples/*.sh \
+	  tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
 	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean
@@ -192,4 +197,4 @@ clean: ## remove what was built
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

@@ -18,7 +18,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifndef SR_CONF_PATH /* make sysconfdir=... says otherwise */
 #define SR_CONF_PATH "/etc/sse-resilience/sse-resilience.conf"
+#endif
 
 #define SR_CONF_COUNT 33 /* options */
 #define SR_CONF_TEXT_MAX 4096 /* bytes of a text */

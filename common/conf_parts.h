@@ -1,4 +1,4 @@
-/* conf_parts.h - what the files of conf share. Nobody else includes it.
+/* conf_parts.h - what the files of conf share. Nobody else includes it but deploy/man/options.c, which prints the table.
  *   conf_table    the options: name, kind, default, bounds, help
  *   conf_value    one value: text to number and back, the rules of the texts
  *   conf_address  status_allow

@@ -1,7 +1,7 @@
 #!/bin/sh
 # install-deps.sh - install the Debian packages that are missing, and nothing else.
 #
-#   deploy/install-deps.sh build|run|test|lint ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
+#   deploy/install-deps.sh build|run|test|lint|deb ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
 #
 # Debian 12 and 13. Silent when nothing is missing. Needs root or sudo only when something is.
 set -u
@@ -21,7 +21,7 @@ node_is_new_enough() {
 	[ "${version%%.*}" -ge 18 ] 2>/dev/null
 }
 
-bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint ..." >&2; exit 64; }
+bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint|deb ..." >&2; exit 64; }
 [ $# -gt 0 ] || bad_usage
 for group in "$@"; do
 	case $group in
@@ -31,12 +31,16 @@ for group in "$@"; do
 		want_command pkg-config pkgconf ;;
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
-	test) # php-cli to curl: the recipes of deploy/examples run in the tests
-		want libcriterion-dev php-cli php-redis libredis-perl python3-redis ruby ruby-redis curl
+	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running;
+	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests
+		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis
+		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd multiwatch logrotate
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
+	deb)
+		want debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
 	*)
 		bad_usage ;;
 	esac
@@ -71,10 +75,10 @@ fi
 
 # Debian starts a package's service as soon as it is installed: a Redis on 6379 and a web server on port 80 that nobody
 # asked for. The documented switch is /usr/sbin/policy-rc.d (both invoke-rc.d and deb-systemd-invoke ask it, so it
-# also works without systemd, where masking a unit would not). Ours denies these two services only and is there only
+# also works without systemd, where masking a unit would not). Ours denies these services only and is there only
 # while apt-get runs; one that the administrator or a container image put there is left alone.
 services=
-for package in redis-server lighttpd; do
+for package in redis-server lighttpd nginx; do
 	case "$missing " in *" $package "*) services="$services $package" ;; esac
 done
 policy=/usr/sbin/policy-rc.d
@@ -90,7 +94,7 @@ deny_start() {
 	$as_root tee "$policy" >/dev/null <<-'END' || die "cannot write $policy"
 		#!/bin/sh
 		# of sse-resilience/deploy/install-deps.sh, for one apt-get run; remove it if that was killed
-		case $1 in redis-server* | lighttpd*) exit 101 ;; esac
+		case $1 in redis-server* | lighttpd* | nginx*) exit 101 ;; esac
 	END
 	$as_root chmod 755 "$policy" || die "cannot write $policy"
 }

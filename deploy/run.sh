@@ -265,25 +265,28 @@ write_conf() {
 		save ""
 		maxmemory-policy noeviction
 	END
+	# What a real site would use, to the letter, but for a limit that this shell may not raise so far.
+	SHARE=$root/deploy/cgi "$root/deploy/snippets/fill.sh" lighttpd /api/stream "$socket_dir/fcgi.sock" >"$dir/streams.conf" ||
+		die "the web server's configuration cannot be made"
+	sed -i -e "s/^server.max-fds .*/server.max-fds = $max_fds/" -e "s/^server.max-connections .*/server.max-connections = $((max_fds / 2))/" "$dir/streams.conf"
 	cat >"$dir/lighttpd.conf" <<-END
-		# Written by deploy/run.sh. What a real site needs is in deploy/lighttpd.conf.
+		# Written by deploy/run.sh: the demo's own parts. What a real site needs is in streams.conf.
 		server.bind = "127.0.0.1"
 		server.port = $PORT
 		server.document-root = "$root/deploy/demo"
-		server.modules = ( "mod_setenv", "mod_alias", "mod_access", "mod_cgi", "mod_fastcgi" )
-		server.max-fds = $max_fds
-		server.max-connections = $((max_fds / 2))
+		server.modules = ( "mod_setenv", "mod_alias", "mod_access" )
 		index-file.names = ( "index.html" )
 		mimetype.assign = ( ".html" => "text/html; charset=utf-8", ".json" => "application/json" )
-		# x-user-id is the user here; X_User_Id would become the same variable, and must not be a second way.
-		setenv.set-request-header = ( "X_User_Id" => "" )
 		setenv.set-response-header = ( "X-Content-Type-Options" => "nosniff" )
-		\$HTTP["url"] =~ "^/api/stream(/|\$)" {
-		    server.stream-response-body = 2
-		    fastcgi.server = ( "/api/stream" => ((
-		        "socket" => "$socket_dir/fcgi.sock",
-		        "check-local" => "disable",
-		        "tcp-fin-propagate" => "enable" )) )
+		\$HTTP["url"] =~ "\.(cgi|pl)\$" {
+		    url.access-deny = ( "" )
+		}
+		include "$dir/streams.conf"
+		# Nobody is asked for a password here: x-user-id is the user, so that curl can play several. (X_User_Id would become
+		# the same variable, and must not be a second way.)
+		\$HTTP["url"] =~ "^/api/stream/.*" {
+		    auth.require = ()
+		    setenv.set-request-header = ( "X_User_Id" => "" )
 		}
 		\$HTTP["url"] == "/start" {
 		    alias.url = ( "/start" => "$root/deploy/demo/start.cgi" )
@@ -296,9 +299,6 @@ write_conf() {
 		}
 		\$HTTP["url"] == "/demo.json" {
 		    alias.url = ( "/demo.json" => "$dir/demo.json" )
-		}
-		\$HTTP["url"] =~ "\.(cgi|pl)\$" {
-		    url.access-deny = ( "" )
 		}
 	END
 }

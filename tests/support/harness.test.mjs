@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assertDelivered, assertKeys, assertStored } from './checker.mjs';
@@ -12,7 +12,7 @@ import { Process, isRunning, processesMentioning, run } from './proc.mjs';
 import { RedisServer } from './redisd.mjs';
 import { Follower, HttpStream, SseParser } from './sse.mjs';
 import { settled, stays, until } from './wait.mjs';
-import { lighttpdConfig } from './world.mjs';
+import { KINDS, WebServer, fillScript } from './webserver.mjs';
 
 const folder = (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'sr-harness-'));
@@ -119,13 +119,27 @@ test('children are known by their folder, and end with their group', async (t) =
   assert.deepEqual(await run('sh', ['-c', 'cat; echo no >&2; exit 3'], { input: 'yes' }), { code: 3, signal: null, stdout: 'yes', stderr: 'no\n' });
 });
 
-test('lighttpd accepts the configuration', async (t) => {
-  const dir = folder(t);
-  mkdirSync(join(dir, 'www'));
-  writeFileSync(join(dir, 'lighttpd.conf'), lighttpdConfig({ dir, port: 8099, fcgi: join(dir, 'fcgi.sock') }));
-  const { code, stderr } = await run('lighttpd', ['-tt', '-f', join(dir, 'lighttpd.conf')]);
-  const log = join(dir, 'lighttpd.log');
-  assert.equal(code, 0, stderr + (existsSync(log) ? readFileSync(log, 'utf8') : ''));
+for (const kind of Object.keys(KINDS)) {
+  test(`${kind} accepts its snippet, with every alternative`, async (t) => {
+    for (const [address, userHeader] of [['/run/sse/fcgi.sock', false], ['127.0.0.1:9000', true]]) {
+      const server = new WebServer({ kind, dir: folder(t), sites: [{ address, userHeader, mount: '/some/where' }] });
+      const { code, stderr } = await server.check();
+      assert.equal(code, 0, stderr + server.logged);
+      assert.doesNotMatch(stderr + server.logged, /warn/i);
+    }
+  });
+}
+
+test('a snippet is filled in only with what its languages can hold', async () => {
+  const fill = (...args) => run(fillScript, args);
+  for (const args of [[], ['iis'], ['nginx', 'x'], ['nginx', '/x/'], ['nginx', '/'], ['nginx', '/a b'], ['nginx', '/a"b'], ['nginx', '/x', 'y'], ['nginx', '/x', '/a"b'], ['nginx', '/x', '/a|b'], ['nginx', '/x', '/a&b'], ['nginx', '/x', '/a$b'], ['nginx', '/x', '/a\nb'], ['nginx', '/x', 'h:p']]) {
+    const { code, stdout, stderr } = await fill(...args);
+    assert.equal(code, 64, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, /^fill\.sh: /);
+  }
+  const { stdout } = await fill('nginx');
+  assert.match(stdout, /fastcgi_pass "unix:\/run\/sse-resilience\/fcgi\.sock";/, 'with the defaults of sse-fcgi');
 });
 
 test('the checker finds what is lost, doubled, out of order or wrongly ended', () => {

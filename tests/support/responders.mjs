@@ -3,24 +3,30 @@ import { openSync, closeSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { Process, run } from './proc.mjs';
+import { freePort } from './webserver.mjs';
 import { until } from './wait.mjs';
 
 export class Responders {
   list = [];
 
-  constructor({ dir, program, configFile, count }) {
-    Object.assign(this, { dir, program, configFile, count, socket: join(dir, 'fcgi.sock'), log: join(dir, 'fcgi.log') });
+  /** tcp: on a port of 127.0.0.1 instead of a unix socket. socket: for net.connect; address: for a configuration file. */
+  constructor({ dir, name = 'fcgi', program, configFile, count, tcp = false }) {
+    Object.assign(this, { dir, program, configFile, count, tcp, socket: join(dir, `${name}.sock`), log: join(dir, `${name}.log`) });
   }
+
+  get address() { return this.tcp ? `127.0.0.1:${this.socket.port}` : this.socket; }
 
   /** One process is our child (-n); several are daemons, known by spawn-fcgi's pid file. */
   async start() {
     assert.ok(this.list.every((process) => !process.running), 'the responders are already running');
+    if (this.tcp && !this.socket.port) this.socket = { host: '127.0.0.1', port: await freePort() };
     this.list = this.count === 1 ? [this.#child()] : await this.#daemons();
-    await until(() => existsSync(this.socket) || this.list[0].exit, { what: 'the socket of the responders' });
+    await until(() => this.tcp || existsSync(this.socket) || this.list[0].exit, { what: 'the socket of the responders' });
   }
 
   get #command() {
-    return ['-b', '1024', '-M', '0600', '-s', this.socket];
+    // 0666: Apache's workers are never root; the folder is private to the test.
+    return ['-b', '1024', ...(this.tcp ? ['-a', this.socket.host, '-p', this.socket.port] : ['-M', '0666', '-s', this.socket])];
   }
 
   #child() {

@@ -1,6 +1,8 @@
 // Server-sent events, read as the HTML Standard says ("parsing an event stream", "interpreting"), and two clients:
 // EventStream is one response, Follower does what a browser's EventSource does over any number of responses.
 import http from 'node:http';
+import http2 from 'node:http2';
+import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StringDecoder } from 'node:string_decoder';
 import assert from 'node:assert/strict';
@@ -228,4 +230,68 @@ export async function exchange(url, { method = 'GET', headers = {}, body, deadli
   } finally {
     request.destroy();
   }
+}
+
+/**
+ * One exchange without a client library in between: the path goes out as it is. from: the client's own address.
+ * until: stop reading when the body matches (for a response that does not end).
+ */
+export async function rawExchange(port, path, { method = 'GET', headers = {}, http: version = '1.1', from, until: enough, deadline = 10000 } = {}) {
+  const socket = net.connect({ port, host: '127.0.0.1', localAddress: from });
+  const lines = Object.entries({ host: 'localhost', connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`${method} ${path} HTTP/${version}\r\n${lines.join('')}\r\n`);
+  let all = '';
+  const whole = new Promise((resolve, reject) => {
+    socket.on('error', reject).on('end', resolve);
+    socket.setEncoding('latin1').on('data', (part) => {
+      all += part;
+      if (enough?.test(all)) resolve();
+    });
+  });
+  try {
+    await settled(whole, { deadline, what: () => `the answer to ${method} ${path}; got ${JSON.stringify(all.slice(0, 200))}` });
+  } finally {
+    socket.destroy();
+  }
+  const end = all.indexOf('\r\n\r\n');
+  const [first, ...rest] = all.slice(0, end).split('\r\n');
+  const got = { status: Number(first.split(' ')[1]), text: all.slice(end + 4) };
+  got.headers = Object.fromEntries(rest.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  if (got.headers['transfer-encoding'] === 'chunked') got.text = got.text.replaceAll(/(^|\r\n)[0-9a-f]+\r\n/g, '').replace(/\r\n\r\n$|\r\n$/, '');
+  got.text = Buffer.from(got.text, 'latin1').toString();
+  try { got.json = JSON.parse(got.text); } catch { got.json = undefined; }
+  return got;
+}
+
+/** One HTTP/2 connection with TLS, whose certificate nobody checks, and event streams on it. */
+export class Http2Session {
+  constructor(port) {
+    this.session = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    this.session.on('error', (error) => { this.error = error; });
+  }
+
+  /** Start reading a stream; options as in World.stream(). */
+  stream(id, { lastEventId = '', headers = {}, mount = '/api/stream' } = {}) {
+    const stream = new EventStream();
+    const request = this.session.request({ ':path': `${mount}/${id}`, accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }), ...headers });
+    stream.opened = new Promise((resolve) => {
+      request.on('response', (got) => {
+        Object.assign(stream, { status: got[':status'], headers: got });
+        resolve(stream);
+      });
+      request.on('data', (bytes) => stream.feed(bytes));
+      request.on('end', () => stream.finish('end'));
+      request.on('error', (error) => { stream.finish('cut', error); resolve(stream); });
+      request.on('close', () => { stream.finish('cut'); resolve(stream); });
+    });
+    stream.ready = async ({ deadline = 5000, status = 200 } = {}) => {
+      await settled(stream.opened, { deadline, what: 'the headers of an HTTP/2 stream' });
+      assert.equal(stream.status, status, `status of the stream (${stream.error?.message ?? stream.raw.slice(0, 200)})`);
+      return stream;
+    };
+    stream.close = () => request.close();
+    return stream;
+  }
+
+  close() { this.session.destroy(); }
 }

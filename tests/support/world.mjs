@@ -1,7 +1,6 @@
-// A world: a private folder with Redis, the programs under test and lighttpd, gone without a trace at the end.
+// A world: a private folder with Redis, the programs under test and a web server, gone without a trace at the end.
 import { test } from 'node:test';
-import net from 'node:net';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +11,7 @@ import { Responders } from './responders.mjs';
 import { Follower, HttpStream, exchange } from './sse.mjs';
 import { ask } from './fcgipeer.mjs';
 import { Producer } from './producer.mjs';
+import { WebServer } from './webserver.mjs';
 import { until } from './wait.mjs';
 
 const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -31,11 +31,12 @@ export const FAST = {
 /** The programs' own defaults, but for how a user is named. */
 export const DEFAULTS = { user_variable: 'HTTP_X_USER_ID' };
 
+const settingsText = (settings) => Object.entries(settings).filter(([, value]) => value !== undefined).map(([name, value]) => `${name} = ${value}\n`).join('');
+
 export class World {
-  constructor({ processes = 1, conf = {}, base = FAST, password, redisPassword = password } = {}) {
+  constructor({ processes = 1, conf = {}, base = FAST, password, redisPassword = password, tcp = false } = {}) {
     this.dir = mkdtempSync(join(tmpdir(), 'sr-story-'));
     assert.ok(this.dir.length < 80, `a unix socket needs a short path, ${this.dir} is too long: set TMPDIR`);
-    mkdirSync(join(this.dir, 'www'));
     this.configFile = join(this.dir, 'sse-resilience.conf');
     this.server = new RedisServer(this.dir, { password: redisPassword });
     if (password) {
@@ -44,7 +45,8 @@ export class World {
     }
     this.settings = { redis_url: `unix://${this.server.socket}`, ...(password && { redis_password_file: join(this.dir, 'password') }), ...base };
     this.configure(conf);
-    this.responders = new Responders({ dir: this.dir, program: () => program('sse-fcgi'), configFile: this.configFile, count: processes });
+    this.responders = new Responders({ dir: this.dir, program: () => program('sse-fcgi'), configFile: this.configFile, count: processes, tcp });
+    this.others = [];
     this.guardians = [];
     this.producers = [];
     this.clients = [];
@@ -53,15 +55,14 @@ export class World {
   /** Write the configuration file anew, with these options changed. */
   configure(conf) {
     Object.assign(this.settings, conf);
-    const lines = Object.entries(this.settings).filter(([, value]) => value !== undefined).map(([name, value]) => `${name} = ${value}\n`);
-    writeFileSync(this.configFile, lines.join(''));
+    writeFileSync(this.configFile, settingsText(this.settings));
   }
 
   async start({ redis = true, responders = true, guardian = true, lighttpd = true } = {}) {
     if (redis) await this.startRedis();
     if (responders) await this.startResponder();
     if (guardian) await this.startGuardian();
-    if (lighttpd) await this.#startLighttpd();
+    if (lighttpd) await this.serve({ open: true });
     return this;
   }
 
@@ -78,7 +79,16 @@ export class World {
     await this.responders.start();
     if (this.server.process?.running) await this.readiness(200);
     // A request that found no responder makes lighttpd answer 503 by itself for a second more.
-    if (this.lighttpd) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { deadline: 5000, what: 'lighttpd to know the responder again' });
+    if (this.front) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { deadline: 5000, what: 'the web server to know the responder again' });
+  }
+  /** One more responder beside the others, with these options changed; returns where it listens, for a site of serve(). */
+  async anotherResponder(name, conf) {
+    const configFile = join(this.dir, `${name}.conf`);
+    writeFileSync(configFile, settingsText({ ...this.settings, ...conf }));
+    const responders = new Responders({ dir: this.dir, name, program: () => program('sse-fcgi'), configFile, count: 1 });
+    this.others.push(responders);
+    await responders.start();
+    return responders.address;
   }
   async killResponder(i = 0, signal = 'SIGKILL') { return this.responders.list[i].kill(signal, 10000); }
   /** Do `work` while the i-th responder alone takes connections: the kernel hands none to a stopped process. */
@@ -132,6 +142,9 @@ export class World {
   /** A running ssectl of any other kind, its output as it comes. */
   command(...args) { return this.#kept(this.producers, new Producer(program('ssectl'), ['--config', this.configFile, ...args])); }
 
+  /** Anything else that has kill(), and is to end with the world. */
+  keep(item) { return this.#kept(this.producers, item); }
+
   // HTTP
   url(path) { return `http://127.0.0.1:${this.port}${path}`; }
   async get(path, { user = 'u1', headers = {}, ...rest } = {}) {
@@ -152,8 +165,8 @@ export class World {
     return stream;
   }
   /** Read a stream as a browser's EventSource does. */
-  follow(id, { user, query, retryScale, closeOnTerminal } = {}) {
-    return new Follower((options) => this.stream(id, { user, query, ...options }), { retryScale, closeOnTerminal });
+  follow(id, { user, headers, query, retryScale, closeOnTerminal } = {}) {
+    return new Follower((options) => this.stream(id, { user, headers, query, ...options }), { retryScale, closeOnTerminal });
   }
 
   #kept(list, item) {
@@ -166,18 +179,12 @@ export class World {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
-  async #startLighttpd() {
-    const configFile = join(this.dir, 'lighttpd.conf');
-    for (let attempt = 1; ; attempt++) {
-      this.port = await freePort();
-      writeFileSync(configFile, lighttpdConfig(this));
-      const log = openSync(join(this.dir, 'lighttpd.log'), 'a');
-      this.lighttpd = Process.start('lighttpd', 'lighttpd', ['-D', '-f', configFile], { stdio: ['ignore', log, log] });
-      closeSync(log);
-      await until(async () => this.lighttpd.exit || await connects(this.port), { what: 'lighttpd to listen' });
-      if (!this.lighttpd.exit) return;
-      assert.ok(attempt < 5, `lighttpd ended with ${JSON.stringify(this.lighttpd.exit)}:\n${this.log('lighttpd')}`); // else: the port was taken meanwhile
-    }
+  /** Start the web server; sites as in WebServer, by default one with these responders behind it. */
+  async serve({ sites = [{ address: this.responders.address }], ...options } = {}) {
+    this.front = new WebServer({ dir: this.dir, sites, ...options });
+    await this.front.start();
+    this.port = this.front.port;
+    return this.front;
   }
 
   /** End everything, and see that it has ended as it should. */
@@ -187,7 +194,7 @@ export class World {
     const problems = [];
     this.clients.forEach((client) => client.close());
     await Promise.all(this.producers.map((producer) => producer.kill()));
-    const programs = [...this.guardians, ...this.responders.list];
+    const programs = [...this.guardians, ...this.responders.list, ...this.others.flatMap((responders) => responders.list)];
     for (const process of programs) {
       if (!process.running && !process.expectedToEnd) problems.push(`${process.name} had ended by itself: ${JSON.stringify(process.exit)}`);
     }
@@ -195,7 +202,7 @@ export class World {
       if (!await process.end()) problems.push(`${process.name} did not end on SIGTERM within 10 s`);
       else if (process.exit && process.exit.code !== 0) problems.push(`${process.name} ended with ${JSON.stringify(process.exit)} on SIGTERM`);
     }));
-    if (this.lighttpd) await this.lighttpd.kill('SIGKILL');
+    if (this.front) await this.front.stop();
     await this.server.stop();
     await until(() => processesMentioning(this.dir).length === 0, { what: () => `no process left; there is ${processesMentioning(this.dir)}` })
       .catch((error) => problems.push(error.message));
@@ -208,42 +215,9 @@ export class World {
 
   #tails() {
     const tail = (name) => this.log(name).split('\n').slice(-12).map((line) => `#   ${line.slice(0, 300)}`).join('\n');
-    return ['fcgi', 'guardian', 'lighttpd'].map((name) => `# last lines of ${name}.log:\n${tail(name)}`).join('\n');
+    return ['fcgi', 'guardian', this.front?.kind ?? 'lighttpd'].map((name) => `# last lines of ${name}.log:\n${tail(name)}`).join('\n');
   }
 }
-
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
-
-const connects = (port) => new Promise((resolve) => {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.once('connect', () => { socket.destroy(); resolve(true); });
-  socket.once('error', () => resolve(false));
-});
-
-export const lighttpdConfig = ({ dir, port, fcgi }) => `
-server.document-root = "${dir}/www"
-server.bind = "127.0.0.1"
-server.port = ${port}
-server.modules = ( "mod_fastcgi" )
-server.errorlog = "${dir}/lighttpd.log"
-server.upload-dirs = ( "${dir}" )
-server.max-fds = 16384
-server.max-connections = 8192
-$HTTP["url"] =~ "^/api/stream(/|$)" {
-  server.stream-response-body = 2
-  fastcgi.server = ( "/api/stream" => ((
-    "socket" => "${fcgi}",
-    "check-local" => "disable",
-    "tcp-fin-propagate" => "enable"
-  )) )
-}
-`;
 
 /** Start a world; the caller stops it. Prefer story(). */
 export async function startWorld(options = {}) {
