@@ -63,10 +63,6 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 
 # --- the C library -----------------------------------------------------------------------------------------------
 
-PREFIX     ?= /usr/local
-LIBDIR     ?= $${prefix}/lib
-INCLUDEDIR ?= $${prefix}/include
-
 LIBRARY_OBJECTS = $(foreach o,$(LIBRARY),$(BUILD)/pic/$(if $(wildcard common/lib/$o.c),lib/)$o.o)
 # What no sse_ function needs (the command line, --help) is left out. Not with a sanitizer, which keeps lists of all there is.
 LIBRARY_CFLAGS  = -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections
@@ -98,7 +94,9 @@ $(BUILD)/libsse-resilience.a: $(LIBRARY_OBJECTS)
 
 $(BUILD)/sse-resilience.pc: common/lib/sse-resilience.pc.in Makefile
 	@mkdir -p $(@D)
-	$(call say,PC $@)sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' $< >$@
+	$(call say,PC $@)sed 's|@prefix@|$(prefix)|; s|@libdir@|$(call below_prefix,$(libdir))|; s|@includedir@|$(call below_prefix,$(includedir))|; s|@version@|$(VERSION)|' $< >$@
+# So that pkg-config --define-variable=prefix=... moves them, too.
+below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/form.o \

@@ -79,18 +79,12 @@ $(BUILD)/systemd/%: deploy/systemd/%
 
 # --- install -------------------------------------------------------------------------------------------------------
 
-# The C library, where it is built.
-ifneq ($(wildcard common/lib/sse_resilience.c),)
-PREFIX     = $(prefix)
-LIBDIR     = $(libdir)
-INCLUDEDIR = $(includedir)
 $(BUILD)/sse-resilience.pc: $(BUILD)/.dirs
 INSTALLED_LIBRARY = 644:$(BUILD)/libsse-resilience.so.$(VERSION):$(libdir)/libsse-resilience.so.$(VERSION) \
   link:libsse-resilience.so.$(VERSION):$(libdir)/libsse-resilience.so.0 link:libsse-resilience.so.0:$(libdir)/libsse-resilience.so \
   644:$(BUILD)/libsse-resilience.a:$(libdir)/libsse-resilience.a \
   644:$(BUILD)/sse-resilience.pc:$(libdir)/pkgconfig/sse-resilience.pc \
   644:common/lib/sse_resilience.h:$(includedir)/sse_resilience.h
-endif
 
 # MODE:FILE:TARGET, one for each file; `link:TEXT:TARGET` is a symbolic link, `conf:FILE:TARGET` is only put where none is.
 # install and uninstall both go by this list and no other.
