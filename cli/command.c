@@ -105,7 +105,7 @@ static const struct sr_command commands[] = {
 	{"fail", sr_command_end, 0, 2, WRITE, true, "ID [JSON|-]", "end a stream: failed",
 	 END_HELP "Examples:\n  ssectl fail job-42 '{\"reason\":\"disk full\"}'\n"},
 	{"cancel", sr_command_end, 0, 2, WRITE, true, "ID [JSON|-]", "end a stream: cancelled",
-	 END_HELP "Examples:\n  ssectl cancel job-42 '{\"by\":\"ada\"}'\n"},
+	 END_HELP "An unknown stream is refused (66): there is nothing to cancel.\n\nExamples:\n  ssectl cancel job-42 '{\"by\":\"ada\"}'\n"},
 	{"beat", sr_command_beat, 0, 1, READ | SR_BIT(SR_FLAG_ID) | SR_BIT(SR_FLAG_EPOCH), true, "ID [--epoch N]", "say that a stream's producer is alive",
 	 "Keeps the stream active, and makes an orphaned one active again. With --epoch, the number\n"
 	 "that open --lease printed, it is refused (77) once another producer has taken the lease.\n\n"

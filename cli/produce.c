@@ -99,7 +99,8 @@ int sr_producing_start(struct sr_ctl *ctl, struct sr_producing *p, const char *i
 	options.producer = p->name;
 	options.first_n = p->n;
 	options.backlog_bytes = BACKLOG_BYTES;
-	more.create = ctl->conf.on_unknown == SR_UNKNOWN_REGISTER && (*p->user || ctl->reg.anonymous);
+	/* There is nothing to cancel where nothing is: a mistyped id must not look like success. */
+	more.create = ctl->conf.on_unknown == SR_UNKNOWN_REGISTER && (*p->user || ctl->reg.anonymous) && strcmp(ctl->command, "cancel") != 0;
 	p->handle = sr_handle_new(id, &options, &more);
 	return p->handle ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, id, "%s", sr_strerror(SR_ENOMEM));
 }
@@ -114,6 +115,8 @@ void sr_producing_end(struct sr_producing *p)
 
 static int unknown(const struct sr_ctl *ctl, const char *id, const char *detail)
 {
+	if (strcmp(ctl->command, "cancel") == 0)
+		return sr_ctl_fail(ctl, SR_EX_NOSTREAM, id, "no such stream: there is nothing to cancel%s", detail);
 	if (ctl->conf.on_unknown == SR_UNKNOWN_REGISTER && !ctl->reg.anonymous)
 		return sr_ctl_fail(ctl, SR_EX_NOSTREAM, id, "no such stream%s; give --user, or open it first: ssectl open %s --user USER", detail, id);
 	return sr_ctl_fail(ctl, SR_EX_NOSTREAM, id, "no such stream%s; open it first: ssectl open %s", detail, id);

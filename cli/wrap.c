@@ -204,10 +204,10 @@ static void on_wait(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
+	snprintf(text, sizeof text, "Redis at %s is unavailable: %s", w->ctl->conf.redis_url, reason(w));
 	if (w->life == SR_WRAP_STORING) {
-		sr_wrap_give_up(w, reason(w));
+		sr_wrap_give_up(w, text);
 	} else if (w->o->require) {
-		snprintf(text, sizeof text, "Redis at %s is unavailable: %s", w->ctl->conf.redis_url, reason(w));
 		refuse(w, SR_EX_REDIS, text);
 	} else {
 		sr_wrap_job_start(w);
