@@ -21,10 +21,11 @@ SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDE
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
 COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_args \
-           conf_help keys call script reply address redis registry registry_read session batch
-FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health
+           conf_help keys call script reply address redis redis_commands registry registry_read session batch backlog producer producer_send
+FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard token form \
+           change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late notify dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 UNIT     = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -54,7 +55,9 @@ $(BUILD)/ssectl: $(CLI:%=$(BUILD)/cli/%.o) $(BUILD)/libcommon.a
 	$(call say,LD $@)$(CC) $(SR_LINK) $(LDFLAGS) -o $@ $^ $(SR_LIBS)
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
-PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/form.o \
+            $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
+            $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
@@ -105,7 +108,7 @@ check-asan: deps-test ## every test under AddressSanitizer, LeakSanitizer and UB
 check-tsan: deps-test ## the hand-over from the intake threads to the loop, under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 all
 	sh tests/with-sanitizer.sh build/tsan/reports $(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread CFLAGS='-O1 -g' WERROR=1 \
-	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs' check-stories
+	  SR_SCALE=10 SR_PATIENCE=3 STORY='tests/stories/race.test.mjs tests/stories/input.test.mjs tests/stories/drain.test.mjs tests/stories/http.test.mjs' check-stories
 
 check-valgrind: deps-test ## the Criterion programs under Valgrind: errors, leaks and open descriptors
 	@sh deploy/install-deps.sh lint
@@ -118,16 +121,18 @@ SOURCES = $(wildcard common/*.c fcgi/*.c guardian/*.c cli/*.c)
 HEADERS = $(wildcard common/*.h fcgi/*.h guardian/*.h cli/*.h)
 
 .PHONY: lint
-lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n
+lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, clang-tidy, luac -p, sh -n, mandoc, the examples' syntax
 	@sh deploy/install-deps.sh build test lint
 	@sh tests/lint/includes.sh
 	@sh tests/lint/headers.sh "$(CC)" $(HEADERS)
 	@$(MAKE) --no-print-directory BUILD=build/lint-gcc CC=gcc WERROR=1 all units
 	@$(MAKE) --no-print-directory BUILD=build/lint-clang CC=clang WERROR=1 all units
 	@sh tests/lint/scripts.sh $(SCRIPTS)
+	@sh tests/lint/manual.sh
+	@sh tests/lint/examples.sh deploy/examples/*
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -I. -Ibuild/lint-gcc -D_GNU_SOURCE $(SOURCES)
-	shellcheck --severity=warning deploy/*.sh deploy/snippets/*.sh deploy/cgi/*.cgi deploy/demo/start.cgi tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
+	shellcheck --severity=warning deploy/*.sh deploy/snippets/*.sh deploy/cgi/*.cgi deploy/demo/start.cgi deploy/examples/*.sh tests/*.sh tests/lint/*.sh common/lua/*.sh .ci/run
 	printf "%s\n" $(SOURCES) | xargs -P2 -n8 sh -c 'exec clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. -Ibuild/lint-gcc' tidy
 
 .PHONY: clean

@@ -1,6 +1,7 @@
 /* command.c - the table of commands. See command.h. */
 #include "cli/command.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define READ (SR_BIT(SR_FLAG_JSON) | SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE))
@@ -10,6 +11,58 @@
 	"JSON is the terminal event's data; without it {}; - reads it from standard input. The\n"                        \
 	"first terminal event counts and is never changed: a stream that has ended is refused (65).\n"                   \
 	"Prints the event's id once Redis has confirmed it.\n\n"
+
+#define RUN                                                                                                              \
+	(SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE) | SR_BIT(SR_FLAG_TYPE) | SR_BIT(SR_FLAG_USER) |              \
+	 SR_BIT(SR_FLAG_METADATA) | SR_BIT(SR_FLAG_MAP) | SR_BIT(SR_FLAG_EVENT) | SR_BIT(SR_FLAG_COALESCE) |             \
+	 SR_BIT(SR_FLAG_TEE) | SR_BIT(SR_FLAG_TAIL) | SR_BIT(SR_FLAG_TIMEOUT) | SR_BIT(SR_FLAG_IDLE_TIMEOUT) |           \
+	 SR_BIT(SR_FLAG_GRACE) | SR_BIT(SR_FLAG_SPOOL) | SR_BIT(SR_FLAG_REQUIRE))
+
+static const char run_help[] =
+	"Opens the stream with a lease, runs PROGRAM, stores what it prints as events as it comes, and\n"
+	"beats for it. However the program ends, the stream gets one terminal event:\n"
+	"  exit 0            completed {\"exit\":0}\n"
+	"  exit 3            failed {\"exit\":3,\"tail\":[last lines]}\n"
+	"  killed            failed {\"signal\":\"SIGKILL\",\"tail\":[...]}\n"
+	"  --timeout         failed {\"reason\":\"timeout\",...}; --idle-timeout: \"idle\"\n"
+	"  cannot be started failed {\"exit\":127,\"error\":\"...\"}; 126: it is there, but cannot run\n"
+	"The exit status is the program's, 128 + signal when one killed it, 124 after a timeout.\n\n"
+	"--map says what standard output becomes:\n"
+	"  lines     output {\"line\":\"...\"} a line (--event changes the type)\n"
+	"  json      a line {\"type\":...,\"data\":...} is that event, any other as in lines. A terminal event\n"
+	"            is kept until the program has ended: exit 0 stores it as the end; else its data\n"
+	"            is the \"result\" of failed. The last one counts.\n"
+	"  progress  a line with 40%, 40.5 % or 3/10, or that is only a number to 100, is progress\n"
+	"            {\"percent\":40,\"line\":\"...\"}, on standard error, too; a repeat of the same percentage is\n"
+	"            left out. CR ends a line as well, so that progress bars work\n"
+	"  raw       output {\"text\":\"...\"} as it comes, for the tokens of a language model\n"
+	"Lines of standard error are log {\"line\":\"...\",\"stream\":\"stderr\"}. A line that is too long for one\n"
+	"event (option event_bytes) comes in several, each but the last with \"cut\":true. What is not\n"
+	"UTF-8 becomes U+FFFD. --coalesce 50ms joins what comes within that time, up to 16 KiB: lines\n"
+	"with \\n between them. A stream keeps its last log_events events (option, 1000): raise that, or\n"
+	"coalesce, for a program that prints more.\n\n"
+	"Without --tee nothing is printed but ssectl's own messages; --tee passes both outputs on as they\n"
+	"are. Keep it in a crontab if you want the mail.\n\n"
+	"The program never suffers from its stream. Redis away: it starts at once, and --spool bytes of\n"
+	"events wait; when they do not suffice the oldest are dropped, and one event skipped {\"events\":N}\n"
+	"stands in their place. While Redis answers nothing is dropped: a program that prints faster\n"
+	"than Redis stores is slowed down, as by any pipe. At the end ssectl tries for --deadline to\n"
+	"store the rest, and says how many events it could not. A stream that is refused (it has ended,\n"
+	"it is another user's) is said once, and the program runs on; with --require it is not even\n"
+	"started: exit 65, 77, or 69 when Redis is away for --deadline.\n\n"
+	"Whoever cancels the stream (ssectl cancel) stops the program: SIGTERM to its process group,\n"
+	"SIGKILL after --grace; so do the timeouts. If the stream is completed or failed by somebody else,\n"
+	"the program runs on. Signals to ssectl are passed on to the group; a second SIGINT or SIGTERM\n"
+	"kills it after --grace. What the program leaves running is not waited for, once it has been\n"
+	"silent for a second. Should ssectl itself be killed, the program gets SIGTERM, and the guardian\n"
+	"fails the stream.\n\n"
+	"The program has SSE_STREAM and SSE_STREAM_USER in its environment, and what else ssectl was told.\n\n"
+	"Examples:\n"
+	"  ssectl run backup-7 --user ada -- rsync -a --info=progress2 /srv /mnt\n"
+	"  ssectl run --map progress export-9 --user ada -- php export.php 9\n"
+	"  ssectl run --map raw --coalesce 50ms --event token chat-3 --user ada -- ./answer.py\n"
+	"  ssectl run --timeout 1h --tee job-42 --user ada --metadata '{\"host\":\"web1\"}' -- make\n"
+	"  17 3 * * *  ssectl run --user ops --tee nightly-$(date +\\%F) -- /usr/local/bin/nightly\n";
 
 static const struct sr_command commands[] = {
 	{"open", sr_command_open, 1, 1,
@@ -51,6 +104,8 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl beat job-42\n"
 	 "  while ssectl beat job-42 --epoch 1; do sleep 10; done\n"},
+	{"run", sr_command_run, 2, INT_MAX, RUN, true, "[options] ID -- PROGRAM [ARGUMENT ...]",
+	 "run a program; its output becomes a stream with a certain end", run_help},
 	{"watch", sr_command_watch, 1, 1, READ | SR_BIT(SR_FLAG_AFTER), false, "ID [--after EVENTID]", "print a stream's events as they come",
 	 "Prints the events from the start, or after the one given, as lines of id, type and data, and\n"
 	 "goes on until the stream ends: exit 0 when it completed, 1 when it failed or was cancelled.\n"
@@ -81,6 +136,16 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl status\n"
 	 "  ssectl status --json | jq .guardian.lastPassAt\n"},
+	{"script", sr_command_script, 1, 2, READ, false, "list | show NAME | sha NAME | load", "print the Redis scripts, for programs that call them directly",
+	 "list prints name, SHA-1, counts of keys and arguments, and the contract's version of each; those\n"
+	 "without a version are internal and change without notice. show prints the text as it is sent\n"
+	 "to Redis, sha its SHA-1. load puts the public ones into Redis's cache and prints their SHA-1s:\n"
+	 "a restart or SCRIPT FLUSH empties that cache, so be ready for NOSCRIPT and send the text then.\n"
+	 "sse-resilience-redis(7) is their manual. Only load needs Redis.\n\n"
+	 "Examples:\n"
+	 "  ssectl script list\n"
+	 "  ssectl script show publish >publish.lua\n"
+	 "  ssectl script show publish | redis-cli -x script load\n"},
 };
 
 #define COUNT (sizeof commands / sizeof *commands)
@@ -98,8 +163,7 @@ const struct sr_command *sr_command_find(const char *name)
 	return NULL;
 }
 
-/* May one letter, two swapped ones, or an ending be all that is wrong? */
-static bool is_near(const char *wrong, const char *name)
+bool sr_command_is_near(const char *wrong, const char *name)
 {
 	size_t same = 0, a = strlen(wrong), b = strlen(name);
 
@@ -119,7 +183,7 @@ static bool is_near(const char *wrong, const char *name)
 const struct sr_command *sr_command_nearest(const char *name)
 {
 	for (size_t i = 0; i < COUNT; i++)
-		if (is_near(name, commands[i].name))
+		if (sr_command_is_near(name, commands[i].name))
 			return &commands[i];
 	return NULL;
 }

@@ -19,6 +19,8 @@ struct sr_command {
 const struct sr_command *sr_command_find(const char *name);
 /* The i-th, in the order of the help; NULL behind the last. */
 const struct sr_command *sr_command_at(size_t i);
+/* May one letter, two swapped ones, or an ending be all that is wrong with `wrong`? */
+bool sr_command_is_near(const char *wrong, const char *name);
 /* Whose name is one mistake away from `name`; NULL when none is. */
 const struct sr_command *sr_command_nearest(const char *name);
 
@@ -27,11 +29,15 @@ int sr_command_open(struct sr_ctl *ctl, char **operands);
 int sr_command_emit(struct sr_ctl *ctl, char **operands);
 int sr_command_end(struct sr_ctl *ctl, char **operands); /* complete, fail, cancel: by ctl->command */
 int sr_command_beat(struct sr_ctl *ctl, char **operands);
+/* run.c */
+int sr_command_run(struct sr_ctl *ctl, char **operands);
 /* show.c, recover.c, list.c, watch.c, status.c */
 int sr_command_show(struct sr_ctl *ctl, char **operands);
 int sr_command_recover(struct sr_ctl *ctl, char **operands);
 int sr_command_list(struct sr_ctl *ctl, char **operands);
 int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
+/* script.c */
+int sr_command_script(struct sr_ctl *ctl, char **operands);
 
 #endif

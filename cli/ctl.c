@@ -1,6 +1,8 @@
 /* ctl.c - see ctl.h. */
 #include "cli/ctl.h"
 
+#include "cli/word.h"
+#include "common/json.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -70,21 +72,35 @@ bool sr_ctl_number(const struct sr_ctl *ctl, enum sr_ctl_flag flag, uint64_t mos
 	return false;
 }
 
-/* A duration as in the configuration: digits with ms, s, m or h; 100 ms to 24 h. */
-static bool read_deadline(const char *text, int64_t *ms)
+const char *sr_ctl_user(const struct sr_ctl *ctl)
 {
-	static const struct { const char *unit; int64_t ms; } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	size_t digits = strspn(text, "0123456789");
+	const char *user = ctl->flag[SR_FLAG_USER];
 
-	if (digits == 0 || digits > 9)
-		return false;
-	*ms = strtol(text, NULL, 10);
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (strcmp(text + digits, units[i].unit) == 0) {
-			*ms *= units[i].ms;
-			return *ms >= 100 && *ms <= 24 * 3600000;
-		}
-	return false;
+	if (!user)
+		return "";
+	if (sr_user_valid(user, strlen(user)))
+		return user;
+	sr_ctl_note(ctl, NULL, "--user: a user is 1 to %d bytes without control characters", SR_USER_MAX);
+	return NULL;
+}
+
+int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata)
+{
+	const char *word = ctl->flag[SR_FLAG_METADATA];
+	struct sr_buf why;
+	enum sr_err err;
+	int code = 0;
+
+	if (!word)
+		return 0;
+	sr_buf_init(&why, 512);
+	err = sr_json_normalise_object(metadata, word, strlen(word), &why);
+	if (err == SR_ETOOBIG)
+		code = sr_ctl_fail(ctl, SR_EX_DATA, NULL, "--metadata: more than %d bytes", SR_METADATA_MAX);
+	else if (err != SR_OK)
+		code = sr_ctl_fail(ctl, err == SR_EINVAL ? SR_EX_DATA : SR_EX_LATER, NULL, "--metadata: %s", why.len ? why.data : sr_strerror(err));
+	sr_buf_release(&why);
+	return code;
 }
 
 /* ---- Redis ---- */
@@ -163,7 +179,7 @@ int sr_ctl_connect(struct sr_ctl *ctl)
 	int code;
 
 	ctl->deadline_ms = ctl->writes ? SR_WRITE_DEADLINE_MS : SR_READ_DEADLINE_MS;
-	if (deadline && !read_deadline(deadline, &ctl->deadline_ms))
+	if (deadline && !sr_word_duration(deadline, 100, 24 * 3600000, &ctl->deadline_ms))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--deadline: '%.60s' is not a duration from 100ms to 24h, like 500ms, 10s or 2m", deadline);
 	code = check_password_file(ctl);
 	if (code)

@@ -16,12 +16,15 @@
 enum sr_ctl_flag {
 	SR_FLAG_JSON, SR_FLAG_VERBOSE, SR_FLAG_TYPE, SR_FLAG_USER, SR_FLAG_METADATA, SR_FLAG_LEASE, SR_FLAG_PRODUCER, SR_FLAG_N,
 	SR_FLAG_DEADLINE, SR_FLAG_EPOCH, SR_FLAG_STATE, SR_FLAG_AFTER,
+	SR_FLAG_MAP, SR_FLAG_EVENT, SR_FLAG_COALESCE, SR_FLAG_TEE, SR_FLAG_TAIL, SR_FLAG_TIMEOUT, SR_FLAG_IDLE_TIMEOUT, SR_FLAG_GRACE,
+	SR_FLAG_SPOOL, SR_FLAG_REQUIRE,
 	SR_FLAG_COUNT
 };
 #define SR_BIT(flag) (1u << (flag))
 
 #define SR_WRITE_DEADLINE_MS 10000
 #define SR_READ_DEADLINE_MS 3000
+#define SR_METADATA_MAX 8192
 
 struct sr_ctl {
 	const char *command;        /* its name */
@@ -32,6 +35,7 @@ struct sr_ctl {
 	int64_t deadline_ms;        /* of one call */
 	bool writes;                /* its calls change something: an end without a reply leaves the outcome unknown */
 	struct sr_out out;
+	void (*sigpipe)(int);       /* what SIGPIPE did when the program was started */
 };
 
 /* Say `ssectl: COMMAND: what: why` on stderr and return `code`. `what` NULL is left out. */
@@ -43,6 +47,11 @@ void sr_ctl_note(const struct sr_ctl *ctl, const char *what, const char *format,
 const char *sr_ctl_stream_id(const struct sr_ctl *ctl, const char *word);
 /* Read a flag that is a whole number in [1, most]; absent: `other`. false with the reason on stderr. */
 bool sr_ctl_number(const struct sr_ctl *ctl, enum sr_ctl_flag flag, uint64_t most, uint64_t other, uint64_t *out);
+
+/* --user, or "" without it. NULL, with the reason on stderr, when it is no name. */
+const char *sr_ctl_user(const struct sr_ctl *ctl);
+/* Append --metadata, checked, to a buffer of SR_METADATA_MAX. 0 or the exit code. */
+int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata);
 
 /* Reach Redis, within --deadline. 0 or the exit code. */
 int sr_ctl_connect(struct sr_ctl *ctl);

@@ -14,9 +14,9 @@
 static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] = {
 	{"json", NULL, "Print JSON; of lists and events one object a line."},
 	{"verbose", NULL, "Say on stderr what happens to the connection to Redis."},
-	{"type", "TYPE", "open: what kind of work it is."},
+	{"type", "TYPE", "open, run: what kind of work it is."},
 	{"user", "USER", "The user that the stream belongs to."},
-	{"metadata", "JSON", "open: an object of at most 8 KiB to keep with the stream."},
+	{"metadata", "JSON", "open, run: an object of at most 8 KiB to keep with the stream."},
 	{"lease", NULL, "open: the stream lives by its producer's beats."},
 	{"producer", "NAME", "Name under which repeated events are recognised: 1 to 32 of a-z 0-9."},
 	{"n", "NUMBER", "Number of the producer's event, rising."},
@@ -24,6 +24,16 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"epoch", "NUMBER", "beat: the lease's number, as open printed it."},
 	{"state", "STATE", "list: only active, orphaned, completed, failed or cancelled streams."},
 	{"after", "EVENTID", "watch: begin after this event."},
+	{"map", "MAP", "run: what output becomes: lines, json, progress or raw."},
+	{"event", "TYPE", "run: type of the events that carry standard output; output."},
+	{"coalesce", "DURATION", "run: join fast output within this time into one event."},
+	{"tee", NULL, "run: pass the job's output on to standard output and standard error."},
+	{"tail", "LINES", "run: last lines that a failure tells, 0 to 100; 10."},
+	{"timeout", "DURATION", "run: stop the job after this time."},
+	{"idle-timeout", "DURATION", "run: stop the job when it prints nothing for so long."},
+	{"grace", "DURATION", "run: time from SIGTERM to SIGKILL; 10s."},
+	{"spool", "SIZE", "run: bytes of events that wait while Redis is away; 8m."},
+	{"require", NULL, "run: start the job only when its stream is open."},
 };
 
 static void print_general_help(void)
@@ -45,13 +55,14 @@ static void print_general_help(void)
 	      stdout);
 	for (int i = 0; i < SR_FLAG_COUNT; i++)
 		printf("  --%s%s%-*s %s\n", flag_rows[i].name, flag_rows[i].arg ? "=" : "",
-		       (int)(18 - strlen(flag_rows[i].name) - (flag_rows[i].arg != NULL)), flag_rows[i].arg ? flag_rows[i].arg : "", flag_rows[i].help);
-	fputs("  --config=FILE        Read this configuration.\n"
-	      "  --help, --version    Print this text, or the version.\n"
-	      "  ssectl help options  lists all options of the configuration, which are flags too.\n\n"
+		       (int)(22 - strlen(flag_rows[i].name) - (flag_rows[i].arg != NULL)), flag_rows[i].arg ? flag_rows[i].arg : "", flag_rows[i].help);
+	fputs("  --config=FILE            Read this configuration.\n"
+	      "  --help, --version        Print this text, or the version.\n"
+	      "  ssectl help options      lists all options of the configuration, which are flags too.\n\n"
 	      "Exit codes: 0 done; 1 the watched stream failed; 64 usage; 65 data, or the stream has\n"
 	      "ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense; 74 input or output\n"
-	      "failed; 75 try later: outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n",
+	      "failed; 75 try later: outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n"
+	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n",
 	      stdout);
 }
 
@@ -217,7 +228,7 @@ int main(int argc, char **argv)
 
 	if (!fill_descriptors())
 		return SR_EX_IO;
-	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is said */
+	ctl.sigpipe = signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is said */
 	for (int i = 0; i < SR_FLAG_COUNT; i++)
 		flags[i] = (struct sr_flag){flag_rows[i].name, flag_rows[i].arg, flag_rows[i].help, &ctl.flag[i]};
 	if (wants_help(argv, &topic))

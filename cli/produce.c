@@ -10,22 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define METADATA_MAX 8192
-
 /* ---- what the command line says ---- */
-
-/* The user, or "" without one. NULL, with the reason on stderr, when the name is none. */
-static const char *user_of(const struct sr_ctl *ctl)
-{
-	const char *user = ctl->flag[SR_FLAG_USER];
-
-	if (!user)
-		return "";
-	if (sr_user_valid(user, strlen(user)))
-		return user;
-	sr_ctl_note(ctl, NULL, "--user: a user is 1 to %d bytes without control characters", SR_USER_MAX);
-	return NULL;
-}
 
 static bool is_producer_name(const char *name)
 {
@@ -58,7 +43,7 @@ int sr_producer_start(struct sr_ctl *ctl, struct sr_producer *p, const char *id)
 
 	*p = (struct sr_producer){0};
 	p->publish.id = sr_ctl_stream_id(ctl, id);
-	p->publish.user = user_of(ctl);
+	p->publish.user = sr_ctl_user(ctl);
 	if (!p->publish.id || !p->publish.user)
 		return SR_EX_USAGE;
 	code = name_producer(ctl, p);
@@ -234,25 +219,6 @@ int sr_command_end(struct sr_ctl *ctl, char **operands)
 
 /* ---- open ---- */
 
-static int read_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata)
-{
-	const char *word = ctl->flag[SR_FLAG_METADATA];
-	struct sr_buf why;
-	enum sr_err err;
-	int code = 0;
-
-	if (!word)
-		return 0;
-	sr_buf_init(&why, 512);
-	err = sr_json_normalise_object(metadata, word, strlen(word), &why);
-	if (err == SR_ETOOBIG)
-		code = sr_ctl_fail(ctl, SR_EX_DATA, NULL, "--metadata: more than %d bytes", METADATA_MAX);
-	else if (err != SR_OK)
-		code = sr_ctl_fail(ctl, err == SR_EINVAL ? SR_EX_DATA : SR_EX_LATER, NULL, "--metadata: %s", why.len ? why.data : sr_strerror(err));
-	sr_buf_release(&why);
-	return code;
-}
-
 static int print_opened(struct sr_ctl *ctl, const char *id, const struct sr_open_result *result)
 {
 	const char *how = result->outcome == SR_NEW ? "created" : "existing";
@@ -313,7 +279,7 @@ static int send_open(struct sr_ctl *ctl, const struct sr_open *o)
 int sr_command_open(struct sr_ctl *ctl, char **operands)
 {
 	const char *type = ctl->flag[SR_FLAG_TYPE];
-	struct sr_open o = {.id = sr_ctl_stream_id(ctl, operands[0]), .user = user_of(ctl), .type = type, .lease = ctl->flag[SR_FLAG_LEASE] != NULL};
+	struct sr_open o = {.id = sr_ctl_stream_id(ctl, operands[0]), .user = sr_ctl_user(ctl), .type = type, .lease = ctl->flag[SR_FLAG_LEASE] != NULL};
 	struct sr_buf metadata;
 	int code;
 
@@ -323,8 +289,8 @@ int sr_command_open(struct sr_ctl *ctl, char **operands)
 		return sr_ctl_fail(ctl, SR_EX_USAGE, o.id, "without a user nobody could read it: give --user, or set anonymous = allow");
 	if (type && !sr_event_type_valid(type, strlen(type)))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--type: '%.80s' is not 1 to %d of A-Z a-z 0-9 . _ : -", type, SR_EVENT_TYPE_MAX);
-	sr_buf_init(&metadata, METADATA_MAX);
-	code = read_metadata(ctl, &metadata);
+	sr_buf_init(&metadata, SR_METADATA_MAX);
+	code = sr_ctl_metadata(ctl, &metadata);
 	if (metadata.len)
 		o.metadata = metadata.data;
 	if (!code)

@@ -158,10 +158,13 @@ static void *look_up(void *arg)
 static void on_done(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct sr_lookup *job = (struct sr_lookup *)w->data;
-	char why[384];
+	char why[384], byte;
 
 	(void)revents;
 	ev_io_stop(loop, w);
+	/* Reading it orders what the thread wrote before what is read here. */
+	if (read(job->pipe[0], &byte, 1) != 1)
+		job->gai_error = EAI_SYSTEM; /* cannot be: it is readable, and nobody else reads */
 	if (job->gai_error)
 		snprintf(why, sizeof why, "cannot look up %s: %s", job->host, gai_strerror(job->gai_error));
 	job->cb(job->ctx, job->gai_error ? SR_EIO : SR_OK, &job->found, job->gai_error ? why : "");

@@ -203,6 +203,43 @@ void sr_conf_dump(const struct sr_conf *conf, FILE *out)
 	}
 }
 
+/* ---- for programs that are started ---- */
+
+static enum sr_err export_path(const char *variable, const char *path)
+{
+	char *absolute = realpath(path, NULL);
+	int failed = setenv(variable, absolute ? absolute : path, 1);
+
+	free(absolute);
+	return failed ? SR_ENOMEM : SR_OK;
+}
+
+static enum sr_err export_option(const struct sr_conf *conf, const struct sr_option *o)
+{
+	char name[SR_SPELLING_SIZE], number[SR_VALUE_SIZE];
+	const char *text;
+
+	sr_option_variable(name, o);
+	if (o->kind != SR_KIND_TEXT)
+		return setenv(name, sr_value_format(number, o, read_number(conf, o)), 1) ? SR_ENOMEM : SR_OK;
+	text = *(char *const *)((const char *)conf + o->at);
+	if (o->at == offsetof(struct sr_conf, redis_password_file) && *text)
+		return export_path(name, text);
+	return setenv(name, text, 1) ? SR_ENOMEM : SR_OK;
+}
+
+enum sr_err sr_conf_export(const struct sr_conf *conf)
+{
+	enum sr_err err = *conf->file ? export_path("SSE_CONFIG", conf->file) : SR_OK;
+
+	for (int i = 0; !err && i < SR_CONF_COUNT; i++)
+		if (conf->origin[i].from == SR_FROM_FLAG)
+			err = export_option(conf, &sr_options[i]);
+	return err;
+}
+
+/* ---- rules between two options ---- */
+
 /* "beat_interval (20s, /etc/x.conf:3) must be RULE stale_threshold (30s, default)" */
 static enum sr_err clash(const struct sr_conf *c, const char *name, const char *rule, const char *other, struct sr_buf *why)
 {

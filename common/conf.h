@@ -20,7 +20,7 @@
 
 #define SR_CONF_PATH "/etc/sse-resilience/sse-resilience.conf"
 
-#define SR_CONF_COUNT 31 /* options */
+#define SR_CONF_COUNT 33 /* options */
 #define SR_CONF_TEXT_MAX 4096 /* bytes of a text */
 
 enum sr_anonymous { SR_ANONYMOUS_DENY, SR_ANONYMOUS_ALLOW };
@@ -61,8 +61,10 @@ struct sr_conf {
 	int64_t retry_max;           /* 4000 ms [500 ms, 1 m] ; at least retry_min */
 	int64_t on_unknown;          /* enum sr_on_unknown, register */
 	int64_t intake_threads;      /* 2       [1, 64] */
-	int64_t receive_timeout;     /* 5 s     [100 ms, 1 m] ; a whole FastCGI request must be in by then */
+	int64_t receive_timeout;     /* 5 s     [100 ms, 1 m] ; a FastCGI request's head must be in by then */
 	char *publish_token_file;    /* "" = publishing over HTTP is off */
+	int64_t body_bytes;          /* 1m      [1k, 64m] ; of one publishing request */
+	int64_t publish_requests;    /* 64      [1, 10000] ; at a time in one process */
 	char *cors_origins;          /* "" ; space-separated origins, exact */
 	char *status_allow;          /* "127.0.0.0/8 ::1 unix" ; who may read the pages under /-/ ; see conf.c's help */
 	int64_t log_level;           /* enum sr_log_level, info */
@@ -117,12 +119,22 @@ void sr_conf_release(struct sr_conf *conf);
 /* Print every option as `name = value  # origin`, secrets' files by name only, in the table's order. */
 void sr_conf_dump(const struct sr_conf *conf, FILE *out);
 
+/* Set in this process's environment, for programs that it starts, what they need to read the same configuration: SSE_CONFIG if
+ * a file was read, and a variable for each option that a flag set. Paths become absolute. SR_ENOMEM. */
+SR_MUST_CHECK enum sr_err sr_conf_export(const struct sr_conf *conf);
+
 /**
  * Read a secret from a file: its first line without the newline, at most 512 bytes.
  * Refuses a file that group or others can write, or that others can read, that is no regular file, or whose line is longer
  * or has a NUL (SR_EINVAL); an empty or unreadable one (SR_EIO). `why` says which; `out` is empty then.
  */
 SR_MUST_CHECK enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why);
+
+/**
+ * Read a whole file of secrets, at most 64 KiB, under the same rules; an empty one is fine. `out` must be able to hold it, and is the
+ * only copy: wipe it.
+ */
+SR_MUST_CHECK enum sr_err sr_conf_secrets(struct sr_buf *out, const char *path, struct sr_buf *why);
 
 /**
  * May this peer read the pages under /-/ ? Pure.

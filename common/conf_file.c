@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1024 * 1024, SECRET_MAX = 512 };
+enum { FILE_MAX = 1024 * 1024, SECRET_MAX = 512, SECRETS_MAX = 64 * 1024 };
 
 /* ---- the configuration file ---- */
 
@@ -207,19 +207,68 @@ static enum sr_err read_secret(struct sr_buf *out, int fd, const char *path, str
 	return e;
 }
 
-enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why)
+/* Open a file that passes the rules; -1 with the error in *e. */
+static int open_secret(const char *path, enum sr_err *e, struct sr_buf *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO must not hold up the start */
-	enum sr_err e;
 
-	sr_buf_reset(out);
 	if (fd < 0) {
 		sr_buf_explain(why, "cannot open %s: %s", path, strerror(errno));
-		return SR_EIO;
+		*e = SR_EIO;
+		return -1;
 	}
-	e = check_secret_file(fd, path, why);
-	if (!e)
-		e = read_secret(out, fd, path, why);
+	*e = check_secret_file(fd, path, why);
+	if (!*e)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why)
+{
+	enum sr_err e;
+	int fd;
+
+	sr_buf_reset(out);
+	fd = open_secret(path, &e, why);
+	if (fd < 0)
+		return e;
+	e = read_secret(out, fd, path, why);
+	close(fd);
+	return e;
+}
+
+/* All at once, so that growing leaves no copies behind. */
+static enum sr_err read_secrets(struct sr_buf *out, int fd, const char *path, struct sr_buf *why)
+{
+	enum sr_err e = sr_buf_reserve(out, SECRETS_MAX + 1);
+	ssize_t n = 1;
+
+	while (!e && n != 0 && out->len <= SECRETS_MAX) {
+		n = read(fd, out->data + out->len, SECRETS_MAX + 1 - out->len);
+		if (n < 0 && errno != EINTR) {
+			sr_buf_explain(why, "cannot read %s: %s", path, strerror(errno));
+			return SR_EIO;
+		}
+		out->len += n > 0 ? (size_t)n : 0;
+	}
+	if (!e && out->len > SECRETS_MAX) {
+		sr_buf_explain(why, "%s: is larger than 64 KiB", path);
+		return SR_EINVAL;
+	}
+	return e;
+}
+
+enum sr_err sr_conf_secrets(struct sr_buf *out, const char *path, struct sr_buf *why)
+{
+	enum sr_err e;
+	int fd;
+
+	sr_buf_reset(out);
+	fd = open_secret(path, &e, why);
+	if (fd < 0)
+		return e;
+	e = read_secrets(out, fd, path, why);
 	close(fd);
 	return e;
 }

@@ -139,6 +139,62 @@ enum sr_err sr_json_event(struct sr_buf *type, struct sr_buf *data, const char *
 	return e;
 }
 
+static enum sr_err read_member(struct sr_json_member *m, struct json_object *value, struct sr_buf *why)
+{
+	static const enum json_type types[] = {[SR_JSON_STRING] = json_type_string, [SR_JSON_OBJECT] = json_type_object, [SR_JSON_BOOL] = json_type_boolean};
+	static const char *const names[] = {[SR_JSON_STRING] = "a string", [SR_JSON_OBJECT] = "an object", [SR_JSON_BOOL] = "true or false"};
+	enum sr_err e = SR_OK;
+
+	if (!json_object_is_type(value, types[m->kind])) {
+		sr_buf_explain(why, "\"%s\" is not %s", m->name, names[m->kind]);
+		return SR_EINVAL;
+	}
+	m->given = true;
+	if (m->kind == SR_JSON_BOOL)
+		m->value = json_object_get_boolean(value);
+	else if (m->kind == SR_JSON_STRING)
+		e = sr_buf_append(m->out, json_object_get_string(value), (size_t)json_object_get_string_len(value));
+	else
+		e = append(m->out, value);
+	if (e == SR_ETOOBIG)
+		sr_buf_explain(why, "\"%s\" is longer than %zu bytes", m->name, m->out->max);
+	return e;
+}
+
+static enum sr_err read_members(struct sr_json_member *wanted, size_t count, struct json_object *object, struct sr_buf *why)
+{
+	enum sr_err e;
+
+	if (!json_object_is_type(object, json_type_object))
+		return refuse(why, "not a JSON object");
+	json_object_object_foreach(object, name, value) {
+		size_t i = 0;
+
+		while (i < count && strcmp(wanted[i].name, name) != 0)
+			i++;
+		if (i == count) {
+			sr_buf_explain(why, "unknown member \"%.64s\"", name);
+			return SR_EINVAL;
+		}
+		e = read_member(&wanted[i], value, why);
+		if (e)
+			return e;
+	}
+	return SR_OK;
+}
+
+enum sr_err sr_json_members(struct sr_json_member *wanted, size_t count, const char *bytes, size_t len, struct sr_buf *why)
+{
+	struct json_object *object;
+	enum sr_err e = parse(&object, bytes, len, why);
+
+	if (e)
+		return e;
+	e = read_members(wanted, count, object, why);
+	json_object_put(object);
+	return e;
+}
+
 /* One character (`len` 1 to 4), or one byte that is none (`len` 0), inside a JSON string. */
 static enum sr_err quote_one(struct sr_buf *out, const char *c, size_t len)
 {

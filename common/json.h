@@ -7,6 +7,7 @@
 #define SR_JSON_H
 #include "common/buf.h"
 #include "common/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SR_JSON_DEPTH_MAX 32 /* arrays and objects inside each other */
@@ -28,6 +29,20 @@ SR_MUST_CHECK enum sr_err sr_json_normalise_object(struct sr_buf *out, const cha
  * Returns  as sr_json_normalise; on an error both outputs are empty.
  */
 SR_MUST_CHECK enum sr_err sr_json_event(struct sr_buf *type, struct sr_buf *data, const char *bytes, size_t len, struct sr_buf *why);
+
+enum sr_json_kind { SR_JSON_STRING, SR_JSON_OBJECT, SR_JSON_BOOL };
+struct sr_json_member {
+	const char *name;
+	struct sr_buf *out; /* STRING: receives its characters, any may be among them. OBJECT: the object re-serialised. BOOL: unused */
+	enum sr_json_kind kind;
+	bool value;         /* BOOL */
+	bool given;         /* set when the member is there */
+};
+/**
+ * Read an object that has no members but these, none of which must be there.
+ * Returns  as sr_json_normalise (SR_ETOOBIG: an `out` is full); `why` names the member. The outputs are unspecified on an error.
+ */
+SR_MUST_CHECK enum sr_err sr_json_members(struct sr_json_member *wanted, size_t count, const char *bytes, size_t len, struct sr_buf *why);
 
 /* Append `bytes` as a JSON string with its quotes. Control characters are escaped, each byte that is not UTF-8
  * becomes U+FFFD. Never fails on content: SR_ETOOBIG or SR_ENOMEM only, and then `out` is unchanged. */

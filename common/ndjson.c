@@ -81,6 +81,7 @@ static enum sr_ndjson_what read_line(struct sr_ndjson *in, const char *line, siz
 		sr_buf_explain(&in->why, "more data than event_bytes = %zu", in->event_bytes);
 	if (err == SR_ENOMEM)
 		return SR_NDJSON_NOMEM;
+	in->big = err == SR_ETOOBIG;
 	if (err != SR_OK)
 		return refuse(in);
 	in->ended = in->terminal = sr_event_type_terminal(in->type.data, in->type.len);
@@ -116,6 +117,7 @@ enum sr_ndjson_what sr_ndjson_next(struct sr_ndjson *in)
 		whole = find_end(in, &len);
 		if (len > in->event_bytes + SR_NDJSON_FRAME) {
 			in->number++;
+			in->big = true;
 			sr_buf_explain(&in->why, "longer than event_bytes = %zu allows", in->event_bytes);
 			return refuse(in);
 		}

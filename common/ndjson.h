@@ -30,6 +30,7 @@ struct sr_ndjson {
 	uint64_t number;        /* of the line read last, from 1 */
 	struct sr_buf type, data, why;
 	bool terminal;          /* the event ends the stream */
+	bool big;               /* bad, because it passes event_bytes */
 };
 
 void sr_ndjson_init(struct sr_ndjson *in, size_t event_bytes);

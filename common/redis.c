@@ -2,15 +2,14 @@
  *
  *   DOWN ──start──> LOOKUP ──> CONNECTING ──> GREETING ──PING answered──> READY
  *     ^                │            │             │                         │
- *     └── backoff ─────┴────────────┴─────────────┴───── fail() ────────────┘
+ *     └── backoff ─────┴────────────┴─────────────┴───── sr_redis_fail() ────────────┘
  */
 #include "common/redis.h"
 
-#include "common/address.h"
-#include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/redis_parts.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
@@ -21,52 +20,6 @@
 #include <strings.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-enum state { DOWN, LOOKUP, CONNECTING, GREETING, READY };
-
-/* One command that waits for its reply. */
-struct pending {
-	struct pending *next;
-	sr_redis_cb *cb;
-	void *ctx;
-	sr_mono_ms deadline;
-	struct sr_call retry; /* a script's call, kept for NOSCRIPT; else without script */
-};
-
-struct sr_redis {
-	struct ev_loop *loop;
-	struct sr_redis_hooks hooks;
-	void *ctx;
-	struct sr_address address;
-	char *password_file, *name;
-	bool pubsub, load_scripts, once;
-
-	enum state state;
-	int fd;
-	int null;            /* /dev/null, to hold a place with */
-	int reserve;         /* while there is no connection: keeps a descriptor for the next one, when streams take all others */
-	unsigned generation; /* rises with each connection: callbacks see that theirs is gone */
-	ev_io io;
-	ev_prepare flush;    /* one send a loop turn */
-	ev_timer timer;      /* the head's deadline, the connect's deadline, the backoff, or the probe */
-	sr_mono_ms timer_at;
-	struct sr_lookup *lookup;
-	redisReader *reader;
-	struct sr_reply *current; /* the reply that is being dispatched; NULL once it was taken */
-	struct sr_buf out;
-	struct pending *head, **tail;
-
-	sr_mono_ms heard_at;    /* Pub/Sub: last byte read */
-	bool probing;           /* Pub/Sub: a PING is on its way */
-	unsigned failures;      /* in a row, for the backoff */
-	enum sr_err last_error;
-	struct sr_buf why;      /* of the present outage */
-	struct sr_buf logged;   /* the reason that was logged last */
-	sr_mono_ms logged_at;
-};
-
-static void fail(struct sr_redis *r, enum sr_err err, const char *why);
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents);
 
 bool sr_redis_ready(const struct sr_redis *r)
 {
@@ -83,7 +36,7 @@ enum sr_err sr_redis_last_error(const struct sr_redis *r)
 	return r->last_error;
 }
 
-static void set_timer(struct sr_redis *r, int64_t ms)
+void sr_redis_set_timer(struct sr_redis *r, int64_t ms)
 {
 	ev_timer_stop(r->loop, &r->timer);
 	r->timer_at = sr_clock_mono() + ms;
@@ -92,9 +45,7 @@ static void set_timer(struct sr_redis *r, int64_t ms)
 	ev_timer_start(r->loop, &r->timer);
 }
 
-/* --- commands and replies ------------------------------------------------------------------------------------ */
-
-static void watch(struct sr_redis *r, int events)
+void sr_redis_watch(struct sr_redis *r, int events)
 {
 	if (r->io.events == events && ev_is_active(&r->io))
 		return;
@@ -102,236 +53,6 @@ static void watch(struct sr_redis *r, int events)
 	ev_io_set(&r->io, r->fd, events);
 	ev_io_start(r->loop, &r->io);
 }
-
-/* The timer follows the command whose answer is next. One that fires too early only looks again. */
-static void watch_head(struct sr_redis *r)
-{
-	if (r->state == READY && r->head && r->head->deadline < r->timer_at)
-		set_timer(r, r->head->deadline - sr_clock_mono());
-}
-
-static enum sr_err enqueue(struct sr_redis *r, const struct sr_call *call, int64_t timeout_ms, sr_redis_cb *cb, void *ctx)
-{
-	struct pending *p = sr_calloc(1, sizeof *p);
-	enum sr_err err = p ? sr_call_encode(call, false, &r->out) : SR_ENOMEM;
-
-	if (err != SR_OK) {
-		free(p);
-		return err == SR_ETOOBIG ? SR_EBUSY : err;
-	}
-	p->cb = cb;
-	p->ctx = ctx;
-	p->deadline = sr_clock_mono() + (timeout_ms ? timeout_ms : SR_REDIS_COMMAND_MS);
-	sr_call_init(&p->retry, call->script);
-	if (call->script != SR_SCRIPT_NONE) {
-		p->retry.keys = call->keys;
-		p->retry.args = call->args;
-		p->retry.err = sr_buf_append(&p->retry.tail, sr_buf_text(&call->tail), call->tail.len);
-	}
-	*r->tail = p;
-	r->tail = &p->next;
-	watch_head(r);
-	return SR_OK;
-}
-
-static void pending_free(struct pending *p)
-{
-	sr_call_release(&p->retry);
-	free(p);
-}
-
-static struct pending *pop(struct sr_redis *r)
-{
-	struct pending *p = r->head;
-
-	r->head = p->next;
-	if (!r->head)
-		r->tail = &r->head;
-	p->next = NULL;
-	return p;
-}
-
-enum sr_err sr_redis_send(struct sr_redis *r, const struct sr_call *call, int64_t timeout_ms, sr_redis_cb *cb, void *ctx)
-{
-	enum sr_err err = sr_call_check(call);
-
-	if (err != SR_OK)
-		return err;
-	if (r->state != READY || r->pubsub)
-		return SR_EDOWN;
-	return enqueue(r, call, timeout_ms, cb, ctx);
-}
-
-/* The script's cache was emptied: send its text in place of its hash, with the same callback. */
-static bool resend_whole(struct sr_redis *r, struct pending *p)
-{
-	if (p->retry.script == SR_SCRIPT_NONE || p->retry.err != SR_OK || sr_call_encode(&p->retry, true, &r->out) != SR_OK)
-		return false;
-	sr_call_release(&p->retry);
-	p->retry.script = SR_SCRIPT_NONE;
-	p->deadline = sr_clock_mono() + SR_REDIS_COMMAND_MS;
-	*r->tail = p;
-	r->tail = &p->next;
-	return true;
-}
-
-static bool is_misconf(const struct sr_reply *reply)
-{
-	return sr_reply_is_error(reply) && strncmp(sr_reply_text(reply, NULL), "MISCONF", 7) == 0;
-}
-
-/* The connection does what it is for. Greeting well is not enough: a replica does so too, and then refuses every write. */
-static void proven(struct sr_redis *r)
-{
-	if (r->state != READY || (!r->failures && !r->logged.len))
-		return;
-	r->failures = 0;
-	if (r->logged.len)
-		sr_log(SR_LOG_INFO, "redis up", "connection", r->pubsub ? "pubsub" : "commands", (char *)NULL);
-	sr_buf_reset(&r->logged);
-}
-
-static void answer(struct sr_redis *r, const struct sr_reply *reply)
-{
-	struct pending *p = pop(r);
-	unsigned generation = r->generation;
-	enum sr_err err = sr_reply_error(reply);
-
-	watch_head(r);
-	if (sr_reply_is_noscript(reply) && resend_whole(r, p))
-		return;
-	if (err == SR_OK)
-		proven(r);
-	p->cb(p->ctx, err, reply);
-	pending_free(p);
-	/* A replica that was a master a moment ago: look for the master again. */
-	if (generation == r->generation && err == SR_EREFUSED && strncmp(sr_reply_text(reply, NULL), "READONLY", 8) == 0)
-		fail(r, SR_EREFUSED, sr_reply_text(reply, NULL));
-}
-
-static bool push(struct sr_redis *r, const struct sr_reply *reply)
-{
-	const char *kind = sr_reply_text_at(reply, 0, NULL), *channel, *payload;
-	size_t channel_len, len;
-
-	/* MISCONF refuses even PING, and yet the connection is as good as it can be. */
-	if (!sr_reply_is_array(reply) && (r->head || (strcmp(sr_reply_text(reply, NULL), "PONG") != 0 && !is_misconf(reply))))
-		return false;
-	proven(r);
-	if (!sr_reply_is_array(reply))
-		return true;
-	channel = sr_reply_text_at(reply, 1, &channel_len);
-	if (strcmp(kind, "message") == 0) {
-		payload = sr_reply_text_at(reply, 2, &len);
-		if (r->hooks.on_message)
-			r->hooks.on_message(r->ctx, channel, channel_len, payload, len);
-	} else if (strcmp(kind, "subscribe") == 0) {
-		if (r->hooks.on_subscribed)
-			r->hooks.on_subscribed(r->ctx, channel, channel_len);
-	} else if (strcmp(kind, "unsubscribe") != 0 && strcmp(kind, "pong") != 0) {
-		return false;
-	}
-	return true;
-}
-
-static void dispatch(struct sr_redis *r, struct sr_reply *reply)
-{
-	char why[256];
-
-	r->current = reply;
-	if (r->pubsub && r->state == READY && push(r, reply))
-		;
-	else if (r->head)
-		answer(r, reply);
-	else {
-		snprintf(why, sizeof why, "an answer that nobody asked for: %.180s", sr_reply_text(reply, NULL));
-		fail(r, sr_reply_is_error(reply) ? sr_reply_error(reply) : SR_EREPLY, why);
-	}
-	sr_reply_free(r->current);
-	r->current = NULL;
-}
-
-struct sr_reply *sr_redis_take_reply(struct sr_redis *r)
-{
-	struct sr_reply *taken = r->current;
-
-	r->current = NULL;
-	return taken;
-}
-
-static void read_replies(struct sr_redis *r)
-{
-	unsigned generation = r->generation;
-	void *reply;
-
-	while (generation == r->generation) {
-		if (redisReaderGetReply(r->reader, &reply) != REDIS_OK) {
-			fail(r, SR_EREPLY, r->reader->errstr);
-			return;
-		}
-		if (!reply)
-			return;
-		dispatch(r, reply);
-	}
-}
-
-#define OUT_KEEP 65536   /* of an empty out buffer */
-#define READ_BYTES 65536
-#define READS_A_TURN 8 /* so that one busy connection does not starve the streams */
-
-static void on_readable(struct sr_redis *r)
-{
-	static char bytes[READ_BYTES]; /* single-threaded, filled and read within this call */
-	unsigned generation = r->generation;
-
-	for (int i = 0; i < READS_A_TURN && generation == r->generation; i++) {
-		ssize_t n = recv(r->fd, bytes, sizeof bytes, 0);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n <= 0) {
-			fail(r, SR_EDOWN, n == 0 ? "Redis closed the connection" : strerror(errno));
-			return;
-		}
-		r->heard_at = sr_clock_mono();
-		r->probing = false;
-		if (redisReaderFeed(r->reader, bytes, (size_t)n) != REDIS_OK) {
-			fail(r, SR_EREPLY, r->reader->errstr);
-			return;
-		}
-		read_replies(r);
-		if ((size_t)n < sizeof bytes)
-			return;
-	}
-}
-
-static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
-{
-	struct sr_redis *r = w->data;
-	unsigned generation = r->generation;
-	ssize_t n;
-	int error;
-
-	(void)loop;
-	(void)revents;
-	if (r->out.len == 0 || r->state < GREETING)
-		return;
-	n = send(r->fd, r->out.data, r->out.len, MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		error = errno;
-		on_readable(r); /* Redis may have said why it hung up: too many clients */
-		if (generation == r->generation)
-			fail(r, SR_EDOWN, strerror(error));
-		return;
-	}
-	if (n > 0)
-		sr_buf_consume(&r->out, (size_t)n);
-	if (r->out.len == 0 && r->out.cap > OUT_KEEP)
-		sr_buf_release(&r->out); /* a crowd's burst is no reason to stay large */
-	watch(r, r->out.len ? EV_READ | EV_WRITE : EV_READ);
-}
-
-/* --- the life of a connection -------------------------------------------------------------------------------- */
 
 static void note_failure(struct sr_redis *r, enum sr_err err, const char *why)
 {
@@ -341,7 +62,7 @@ static void note_failure(struct sr_redis *r, enum sr_err err, const char *why)
 	sr_buf_reset(&r->why);
 	if (sr_buf_puts(&r->why, why) != SR_OK)
 		sr_buf_reset(&r->why);
-	if (strcmp(sr_buf_text(&r->logged), sr_buf_text(&r->why)) == 0 && now - r->logged_at < 60000)
+	if (r->silent || (strcmp(sr_buf_text(&r->logged), sr_buf_text(&r->why)) == 0 && now - r->logged_at < 60000))
 		return;
 	sr_log(err == SR_EDENIED ? SR_LOG_ERROR : SR_LOG_WARN, r->state == READY ? "redis lost" : "redis unavailable", "connection",
 	       r->pubsub ? "pubsub" : "commands", "reason", why, err == SR_EDENIED ? "change" : (char *)NULL,
@@ -371,20 +92,6 @@ static void drop_connection(struct sr_redis *r)
 	r->state = DOWN;
 }
 
-/* Give every waiting command the same end. A callback cannot queue a new one: the state is DOWN. */
-static void fail_pending(struct sr_redis *r, enum sr_err err)
-{
-	struct pending *p = r->head, *next;
-
-	r->head = NULL;
-	r->tail = &r->head;
-	for (; p; p = next) {
-		next = p->next;
-		p->cb(p->ctx, err, NULL);
-		pending_free(p);
-	}
-}
-
 static int64_t backoff_ms(struct sr_redis *r)
 {
 	int64_t most = r->failures > 6 ? SR_REDIS_BACKOFF_MAX_MS : (int64_t)100 << r->failures;
@@ -396,8 +103,7 @@ static int64_t backoff_ms(struct sr_redis *r)
 	return sr_random_between(50, most);
 }
 
-/* The connection failed for `why`, which may lie inside a reply or the reader. */
-static void fail(struct sr_redis *r, enum sr_err err, const char *why)
+void sr_redis_fail(struct sr_redis *r, enum sr_err err, const char *why)
 {
 	/* drop_connection() frees the reader and may be called while a reply is read; the reply is freed by dispatch(). */
 	char text[256];
@@ -405,11 +111,11 @@ static void fail(struct sr_redis *r, enum sr_err err, const char *why)
 	snprintf(text, sizeof text, "%s", why);
 	note_failure(r, err, text);
 	drop_connection(r);
-	fail_pending(r, err == SR_ETIMEOUT ? SR_ETIMEOUT : SR_EDOWN);
+	sr_redis_fail_pending(r, err == SR_ETIMEOUT ? SR_ETIMEOUT : SR_EDOWN);
 	if (r->hooks.on_down)
 		r->hooks.on_down(r->ctx, err, text);
 	if (!r->once)
-		set_timer(r, backoff_ms(r));
+		sr_redis_set_timer(r, backoff_ms(r));
 	r->failures++;
 }
 
@@ -420,12 +126,12 @@ static void greeted(void *ctx, enum sr_err err, const struct sr_reply *reply)
 
 	if (r->state != GREETING || (err == SR_OK && reply && r->head))
 		return; /* one of several answers, all well so far */
-	if (is_misconf(reply))
+	if (sr_redis_is_misconf(reply))
 		err = SR_OK;
 	if (!reply)
 		return;
 	if (err != SR_OK) {
-		fail(r, err, text);
+		sr_redis_fail(r, err, text);
 		return;
 	}
 	r->state = READY;
@@ -433,7 +139,7 @@ static void greeted(void *ctx, enum sr_err err, const struct sr_reply *reply)
 		explicit_bzero(r->out.data, r->out.cap); /* the password went through it */
 	r->heard_at = sr_clock_mono();
 	r->last_error = SR_OK;
-	set_timer(r, r->pubsub ? SR_REDIS_PROBE_MS : SR_REDIS_COMMAND_MS);
+	sr_redis_set_timer(r, r->pubsub ? SR_REDIS_PROBE_MS : SR_REDIS_COMMAND_MS);
 	if (r->hooks.on_ready)
 		r->hooks.on_ready(r->ctx);
 }
@@ -448,7 +154,7 @@ static enum sr_err greet_with(struct sr_redis *r, const char *const *words)
 		sr_call_text(&call, *words);
 	err = sr_call_check(&call);
 	if (err == SR_OK)
-		err = enqueue(r, &call, SR_REDIS_CONNECT_MS, greeted, r);
+		err = sr_redis_enqueue(r, &call, SR_REDIS_CONNECT_MS, greeted, r);
 	if (call.tail.data)
 		explicit_bzero(call.tail.data, call.tail.len);
 	sr_call_release(&call);
@@ -480,7 +186,7 @@ static void greet(struct sr_redis *r)
 
 	sr_buf_init(&why, 1024);
 	r->state = GREETING;
-	watch(r, EV_READ);
+	sr_redis_watch(r, EV_READ);
 	if (r->password_file[0])
 		err = greet_auth(r, &why);
 	snprintf(db, sizeof db, "%d", r->address.db);
@@ -493,7 +199,7 @@ static void greet(struct sr_redis *r)
 	if (err == SR_OK)
 		err = greet_with(r, (const char *const[]){"PING", NULL});
 	if (err != SR_OK)
-		fail(r, err == SR_EINVAL ? SR_EDENIED : err, why.len ? why.data : sr_strerror(err));
+		sr_redis_fail(r, err == SR_EINVAL ? SR_EDENIED : err, why.len ? why.data : sr_strerror(err));
 	sr_buf_release(&why);
 }
 
@@ -505,7 +211,7 @@ static void on_connected(struct sr_redis *r)
 	if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		error = errno;
 	if (error)
-		fail(r, SR_EDOWN, strerror(error));
+		sr_redis_fail(r, SR_EDOWN, strerror(error));
 	else
 		greet(r);
 }
@@ -530,24 +236,24 @@ static void connect_to(struct sr_redis *r, const struct sockaddr *addr, socklen_
 	r->reserve = -1;
 	r->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (r->fd < 0) {
-		fail(r, SR_EDOWN, strerror(errno));
+		sr_redis_fail(r, SR_EDOWN, strerror(errno));
 		return;
 	}
 	if (addr->sa_family != AF_UNIX)
 		set_tcp_options(r->fd);
 	r->reader = redisReaderCreate();
 	if (!r->reader) {
-		fail(r, SR_ENOMEM, sr_strerror(SR_ENOMEM));
+		sr_redis_fail(r, SR_ENOMEM, sr_strerror(SR_ENOMEM));
 		return;
 	}
 	r->state = CONNECTING;
-	set_timer(r, SR_REDIS_CONNECT_MS);
+	sr_redis_set_timer(r, SR_REDIS_CONNECT_MS);
 	if (connect(r->fd, addr, len) == 0)
 		greet(r);
 	else if (errno == EINPROGRESS)
-		watch(r, EV_WRITE);
+		sr_redis_watch(r, EV_WRITE);
 	else
-		fail(r, SR_EDOWN, strerror(errno));
+		sr_redis_fail(r, SR_EDOWN, strerror(errno));
 }
 
 static void on_looked_up(void *ctx, enum sr_err err, const struct sr_socket_address *found, const char *why)
@@ -556,7 +262,7 @@ static void on_looked_up(void *ctx, enum sr_err err, const struct sr_socket_addr
 
 	r->lookup = NULL;
 	if (err != SR_OK)
-		fail(r, SR_EDOWN, why);
+		sr_redis_fail(r, SR_EDOWN, why);
 	else
 		connect_to(r, (const struct sockaddr *)&found->addr, found->len);
 }
@@ -571,10 +277,10 @@ static void begin(struct sr_redis *r)
 		return;
 	}
 	r->state = LOOKUP;
-	set_timer(r, SR_REDIS_CONNECT_MS);
+	sr_redis_set_timer(r, SR_REDIS_CONNECT_MS);
 	r->lookup = sr_lookup_start(r->loop, &r->address, r->failures, on_looked_up, r);
 	if (!r->lookup)
-		fail(r, SR_ENOMEM, "cannot start the thread that looks up the host's name");
+		sr_redis_fail(r, SR_ENOMEM, "cannot start the thread that looks up the host's name");
 }
 
 static void probe(struct sr_redis *r)
@@ -582,12 +288,12 @@ static void probe(struct sr_redis *r)
 	sr_mono_ms quiet = sr_clock_mono() - r->heard_at;
 
 	if (r->probing && quiet >= SR_REDIS_PROBE_MS + SR_REDIS_COMMAND_MS) {
-		fail(r, SR_ETIMEOUT, "no answer to PING on the Pub/Sub connection");
+		sr_redis_fail(r, SR_ETIMEOUT, "no answer to PING on the Pub/Sub connection");
 		return;
 	}
 	if (!r->probing && quiet >= SR_REDIS_PROBE_MS - 100 && sr_buf_puts(&r->out, "*1\r\n$4\r\nPING\r\n") == SR_OK)
 		r->probing = true;
-	set_timer(r, r->probing ? SR_REDIS_COMMAND_MS : SR_REDIS_PROBE_MS);
+	sr_redis_set_timer(r, r->probing ? SR_REDIS_COMMAND_MS : SR_REDIS_PROBE_MS);
 }
 
 static int64_t left_ms(const struct sr_redis *r)
@@ -601,13 +307,13 @@ static void judge_deadline(struct sr_redis *r)
 	unsigned generation = r->generation;
 
 	if (left_ms(r) <= 0)
-		on_readable(r);
+		sr_redis_read(r);
 	if (generation != r->generation)
 		return;
 	if (left_ms(r) <= 0)
-		fail(r, SR_ETIMEOUT, "no answer in time");
+		sr_redis_fail(r, SR_ETIMEOUT, "no answer in time");
 	else
-		set_timer(r, left_ms(r));
+		sr_redis_set_timer(r, left_ms(r));
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
@@ -619,7 +325,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (r->state == DOWN) {
 		begin(r);
 	} else if (r->state < READY) {
-		fail(r, SR_ETIMEOUT, "no connection or no greeting in time");
+		sr_redis_fail(r, SR_ETIMEOUT, "no connection or no greeting in time");
 	} else if (r->pubsub) {
 		probe(r);
 	} else {
@@ -635,43 +341,8 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 	if (r->state == CONNECTING)
 		on_connected(r);
 	else if (revents & EV_READ)
-		on_readable(r);
+		sr_redis_read(r);
 	/* EV_WRITE needs nothing here: on_flush runs before the loop sleeps. */
-}
-
-static enum sr_err change_subscriptions(struct sr_redis *r, const char *verb, const char *prefix, const char *const *ids, size_t count)
-{
-	struct sr_call call;
-	size_t before = r->out.len;
-	enum sr_err err = SR_OK;
-
-	if (r->state != READY || !r->pubsub)
-		return SR_EDOWN;
-	for (size_t done = 0; err == SR_OK && done < count;) {
-		size_t end = done + SR_REDIS_SUBSCRIBE_BATCH < count ? done + SR_REDIS_SUBSCRIBE_BATCH : count;
-
-		sr_call_init(&call, SR_SCRIPT_NONE);
-		sr_call_text(&call, verb);
-		for (; done < end; done++)
-			sr_call_name(&call, prefix, SR_KEY_CHANNEL, ids[done]);
-		err = sr_call_check(&call);
-		if (err == SR_OK)
-			err = sr_call_encode(&call, false, &r->out);
-		sr_call_release(&call);
-	}
-	if (err != SR_OK)
-		sr_buf_truncate(&r->out, before); /* all or none */
-	return err == SR_ETOOBIG ? SR_EBUSY : err;
-}
-
-enum sr_err sr_redis_subscribe(struct sr_redis *r, const char *prefix, const char *const *ids, size_t count)
-{
-	return change_subscriptions(r, "SUBSCRIBE", prefix, ids, count);
-}
-
-enum sr_err sr_redis_unsubscribe(struct sr_redis *r, const char *prefix, const char *const *ids, size_t count)
-{
-	return change_subscriptions(r, "UNSUBSCRIBE", prefix, ids, count);
 }
 
 struct sr_redis *sr_redis_new(struct ev_loop *loop, const struct sr_redis_options *options, const struct sr_redis_hooks *hooks, void *ctx,
@@ -691,6 +362,7 @@ struct sr_redis *sr_redis_new(struct ev_loop *loop, const struct sr_redis_option
 	r->pubsub = options->pubsub;
 	r->load_scripts = options->load_scripts;
 	r->once = options->once;
+	r->silent = options->silent;
 	r->fd = -1;
 	r->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r->reserve = r->null >= 0 ? fcntl(r->null, F_DUPFD_CLOEXEC, 3) : -1;
@@ -701,7 +373,7 @@ struct sr_redis *sr_redis_new(struct ev_loop *loop, const struct sr_redis_option
 	sr_buf_init(&r->logged, 256);
 	ev_init(&r->io, on_io);
 	ev_init(&r->timer, on_timer);
-	ev_prepare_init(&r->flush, on_flush);
+	ev_prepare_init(&r->flush, sr_redis_on_flush);
 	r->io.data = r->timer.data = r->flush.data = r;
 	ev_prepare_start(loop, &r->flush);
 	ev_unref(loop); /* the flush alone does not keep a loop running */
@@ -718,7 +390,7 @@ fail:
 void sr_redis_start(struct sr_redis *r)
 {
 	if (r->state == DOWN)
-		set_timer(r, 0);
+		sr_redis_set_timer(r, 0);
 }
 
 void sr_redis_free(struct sr_redis *r)
@@ -730,7 +402,7 @@ void sr_redis_free(struct sr_redis *r)
 		close(r->reserve);
 	if (r->null >= 0)
 		close(r->null);
-	fail_pending(r, SR_EDOWN);
+	sr_redis_fail_pending(r, SR_EDOWN);
 	ev_ref(r->loop);
 	ev_prepare_stop(r->loop, &r->flush);
 	sr_buf_release(&r->why);

@@ -31,6 +31,7 @@ struct sr_redis_options {
 	bool pubsub;               /* this connection subscribes; sr_redis_send() is then refused */
 	bool load_scripts;         /* SCRIPT LOAD all of them at connect, so that a busy start meets no NOSCRIPT */
 	bool once;                 /* no reconnect by itself: on_down, and then it stays down */
+	bool silent;               /* nothing goes to the log, which is the whole process's */
 };
 
 struct sr_redis_hooks { /* any may be NULL */
@@ -58,7 +59,8 @@ const char *sr_redis_why(const struct sr_redis *r);
 enum sr_err sr_redis_last_error(const struct sr_redis *r);
 
 /**
- * Queue one command; it leaves at the end of this loop turn. NOSCRIPT is answered by sending the script's text, once.
+ * Queue one command; it leaves at the end of this loop turn. NOSCRIPT is answered by sending the script's text, once
+ * (SR_EREFUSED to cb if there is no memory for that).
  * call        not kept; release it when you like
  * timeout_ms  0 = SR_REDIS_COMMAND_MS
  * Returns     SR_OK: cb is called exactly once, from the loop. SR_EDOWN (not ready), SR_EBUSY, SR_ENOMEM or what

@@ -128,8 +128,8 @@ SR_MUST_CHECK enum sr_err sr_open_read(const struct sr_reply *reply, struct sr_o
 struct sr_publish {
 	const char *id, *user;     /* user "" = not checked */
 	bool create;               /* open an unknown stream for the user */
-	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+ */
-	uint64_t n;                /* rises by one a call */
+	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+, or "k:" and a key of visible ASCII */
+	uint64_t n;                /* rises by call */
 };
 /* Begin, then add up to SR_BATCH_MAX events: stored all or none. The last one may be terminal: it ends the stream. */
 void sr_publish_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_publish *p);

@@ -31,12 +31,13 @@ for group in "$@"; do
 		want_command pkg-config pkgconf ;;
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
-	test) # apache2-bin is the server without a service of the system's
-		want libcriterion-dev curl apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl
+	test) # php-cli to ruby-redis: the recipes of deploy/examples run in the tests; apache2-bin is Apache without a service of the system's
+		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis
+		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
-	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck ;;
+	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
 	*)
 		bad_usage ;;
 	esac

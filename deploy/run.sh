@@ -248,10 +248,13 @@ write_conf() {
 		anonymous = allow
 		# Enough for every word of INPUT, so that who comes late still gets the first one.
 		log_events = $log_events
+		# Who may PUT, POST and DELETE: curl -H "Authorization: Bearer \$(cat publish-token)"
+		publish_token_file = $dir/publish-token
 		# Ctrl-C should not take long.
 		drain_window = 1s
 		log_target = stderr
 	END
+	od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$dir/publish-token" # umask 077: nobody else's to read
 	cat >"$dir/redis.conf" <<-END
 		port 0
 		unixsocket "$socket_dir/redis.sock"
@@ -376,6 +379,7 @@ print_ready() {
 		    $ctl complete demo '{"ok":true}'
 	END
 	cat <<-END
+		    curl -H "Authorization: Bearer \$(cat $(short "$dir/publish-token"))" -d type=note -d text=hello "$url/api/stream/demo"
 		    curl -H 'x-user-id: u1' $url/api/stream/demo/recover
 		    $ctl list
 		    $ctl watch demo

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fcgi/client.h"
+#include "fcgi/discard.h"
 #include "fcgi/hub.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,22 @@ const char *sr_status_text(int status)
 {
 	switch (status) {
 	case 200: return "200 OK";
+	case 201: return "201 Created";
 	case 204: return "204 No Content";
 	case 400: return "400 Bad Request";
 	case 401: return "401 Unauthorized";
 	case 403: return "403 Forbidden";
 	case 404: return "404 Not Found";
 	case 405: return "405 Method Not Allowed";
+	case 408: return "408 Request Timeout";
+	case 409: return "409 Conflict";
 	case 410: return "410 Gone";
+	case 411: return "411 Length Required";
+	case 413: return "413 Content Too Large";
 	case 414: return "414 URI Too Long";
+	case 415: return "415 Unsupported Media Type";
+	case 422: return "422 Unprocessable Content";
+	case 429: return "429 Too Many Requests";
 	case 503: return "503 Service Unavailable";
 	default: return "500 Internal Server Error";
 	}
@@ -66,12 +75,23 @@ static enum sr_err begin(struct sr_buf *out, const struct sr_conf *conf, const c
 	return err;
 }
 
-enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body, size_t len)
+enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after, const char *body,
+                           size_t len)
+{
+	char header[40] = "";
+
+	if (retry_after)
+		snprintf(header, sizeof header, "Retry-After: %d\r\n", retry_after);
+	return sr_answer_json_with(out, conf, origin, status, header, body, len);
+}
+
+enum sr_err sr_answer_json_with(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers,
+                                const char *body, size_t len)
 {
 	enum sr_err err = begin(out, conf, origin, status);
 
-	if (err == SR_OK && retry_after)
-		err = sr_buf_printf(out, "Retry-After: %d\r\n", retry_after);
+	if (err == SR_OK)
+		err = sr_buf_puts(out, headers);
 	if (err == SR_OK)
 		err = sr_buf_puts(out, "Cache-Control: no-store\r\nContent-Type: application/json\r\n\r\n");
 	if (err == SR_OK)
@@ -123,14 +143,49 @@ void sr_answering_expire(struct sr_due *due)
 	sr_client_abort(&SR_DUE_OWNER(due, struct sr_answering, due)->client);
 }
 
+/* The body is read, or will not be read. */
+static void send_after(void *ctx, struct sr_hub *hub, struct sr_request *request, enum sr_body_end end)
+{
+	struct sr_buf *response = ctx;
+
+	if (end == SR_BODY_LEFT || end == SR_BODY_BROKEN)
+		sr_request_free(request);
+	else
+		sr_answer_send(hub, request, response);
+	sr_buf_release(response);
+	free(response);
+}
+
+static void send_later(struct sr_hub *hub, struct sr_request *request, const struct sr_buf *response)
+{
+	struct sr_buf *copy = sr_malloc(sizeof *copy);
+
+	sr_request_forget(request); /* nobody asks for it any more, and the rest may take seconds */
+	if (copy)
+		sr_buf_init(copy, response->len);
+	if (copy && sr_buf_append(copy, sr_buf_text(response), response->len) == SR_OK) {
+		sr_discard(hub, request, SR_DISCARD_BYTES, send_after, copy);
+		return;
+	}
+	free(copy);
+	sr_log(SR_LOG_ERROR, "cannot answer", "reason", "out of memory", (char *)NULL);
+	sr_request_free(request);
+}
+
 void sr_answer_send(struct sr_hub *hub, struct sr_request *request, const struct sr_buf *response)
 {
 	static const struct sr_client_ops ops = {.on_gone = on_gone};
 	const char *body = response->len ? strstr(response->data, "\r\n\r\n") : NULL;
 	size_t len = request->method == SR_HEAD && body ? (size_t)(body + 4 - response->data) : response->len;
-	struct sr_answering *a = sr_calloc(1, sizeof *a);
-	struct sr_frame *frame = len ? sr_frame_new(response->data, len) : NULL;
+	struct sr_answering *a;
+	struct sr_frame *frame;
 
+	if (request->has_body) {
+		send_later(hub, request, response);
+		return;
+	}
+	a = sr_calloc(1, sizeof *a);
+	frame = len ? sr_frame_new(response->data, len) : NULL;
 	if (a && frame) {
 		a->hub = hub;
 		hub->answering++;

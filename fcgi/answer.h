@@ -18,6 +18,10 @@ SR_MUST_CHECK enum sr_err sr_answer_common_headers(struct sr_buf *out, const str
 SR_MUST_CHECK enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, int retry_after,
                                          const char *body, size_t len);
 
+/* The same with header lines of your own, each ended by CRLF. */
+SR_MUST_CHECK enum sr_err sr_answer_json_with(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers,
+                                              const char *body, size_t len);
+
 /* Append {"error": TEXT} with a status. `allow`: value of an Allow header, or NULL. */
 SR_MUST_CHECK enum sr_err sr_answer_error(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *text,
                                           const char *allow);
@@ -27,7 +31,8 @@ SR_MUST_CHECK enum sr_err sr_answer_stream_headers(struct sr_buf *out, const str
 
 /**
  * Send a whole response and end the request. Takes the request's connection over and frees the request.
- * For HEAD the body is dropped.
+ * For HEAD the body is dropped. A request whose own body is unread is answered when that was read, within the bounds of discard.h: a web
+ * server that is still sending would see a broken connection instead of the answer.
  * A response that cannot be built or queued ends the connection without one; the web server then answers 500 or 502.
  */
 void sr_answer_send(struct sr_hub *hub, struct sr_request *request, const struct sr_buf *response);

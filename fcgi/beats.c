@@ -92,14 +92,15 @@ static void on_reported(void *ctx, enum sr_err err, const struct sr_reply *reply
 void sr_beats_report(struct sr_hub *hub)
 {
 	struct sr_call call;
-	char text[10][24];
+	char text[12][24];
 	const struct { const char *name; uint64_t value; } numbers[] = {
 	    {"pid", (uint64_t)getpid()}, {"streams", hub->channels}, {"viewers", hub->viewers}, {"opened", hub->count.opened},
 	    {"resumed", hub->count.resumed}, {"delivered", hub->count.delivered}, {"gaps", hub->count.gaps}, {"slow", hub->count.slow},
-	    {"terminals", hub->count.terminals}, {"refused", hub->count.refused}};
-	const char *fields[2 * 10 + 7] = {"kind", "responder", "host", hub->host, "version", SR_VERSION};
+	    {"terminals", hub->count.terminals}, {"refused", hub->count.refused},
+	    {"publishing", hub->changing}, {"published", hub->count.published}};
+	const char *fields[2 * 12 + 7] = {"kind", "responder", "host", hub->host, "version", SR_VERSION};
 
-	for (size_t i = 0; i < 10; i++) {
+	for (size_t i = 0; i < 12; i++) {
 		snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)numbers[i].value);
 		fields[6 + 2 * i] = numbers[i].name;
 		fields[7 + 2 * i] = text[i];

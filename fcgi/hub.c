@@ -5,7 +5,9 @@
 #include "common/mem.h"
 #include "common/sse.h"
 #include "fcgi/beats.h"
+#include "fcgi/change.h"
 #include "fcgi/channel.h"
+#include "fcgi/discard.h"
 #include "fcgi/viewer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -271,7 +273,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		if (now >= hub->report_at)
 			sr_beats_report(hub);
 	}
-	if (hub->draining && ((hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0) || now >= hub->drain_until))
+	if (hub->draining && ((hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 &&
+	                       hub->changing == 0) || now >= hub->drain_until))
 		ev_break(loop, EVBREAK_ALL);
 }
 
@@ -303,17 +306,18 @@ static void not_later_than(struct sr_due *list, sr_mono_ms at)
 			d->at = at;
 }
 
-static void use(struct sr_hub *hub, const struct sr_conf *conf)
+static void use(struct sr_hub *hub, const struct sr_conf *conf, const struct sr_tokens *tokens)
 {
 	hub->conf = conf;
+	hub->tokens = tokens;
 	hub->reg = sr_registry_of(conf);
 }
 
-void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf)
+void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf, const struct sr_tokens *tokens)
 {
 	sr_mono_ms now = sr_clock_mono();
 
-	use(hub, conf);
+	use(hub, conf, tokens);
 	not_later_than(&hub->heartbeats, now + conf->heartbeat_interval);
 	not_later_than(&hub->beats, now + conf->beat_interval);
 }
@@ -362,19 +366,21 @@ static bool frame_heartbeat(struct sr_hub *hub)
 	return hub->heartbeat != NULL;
 }
 
-struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, struct sr_buf *why)
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, struct sr_buf *why)
 {
 	struct sr_hub *hub = sr_calloc(1, sizeof *hub);
 
 	if (!hub)
 		return NULL;
 	hub->loop = loop;
-	use(hub, conf);
+	use(hub, conf, tokens);
 	hub->buckets = 256;
 	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);
 	sr_due_list_init(&hub->heartbeats);
 	sr_due_list_init(&hub->closing);
 	sr_due_list_init(&hub->closing_answers);
+	sr_due_list_init(&hub->discards);
+	sr_due_list_init(&hub->changes);
 	sr_due_list_init(&hub->waiting);
 	sr_due_list_init(&hub->readers);
 	sr_due_list_init(&hub->beats);
@@ -406,6 +412,8 @@ static void cut_rest(struct sr_hub *hub)
 	struct sr_due *d;
 
 	each_channel(hub, cut_viewers);
+	sr_discard_abort_all(hub);
+	sr_change_abort_all(hub);
 	while ((d = sr_due_first(&hub->closing_answers))) {
 		sr_due_remove(d);
 		sr_answering_expire(d);

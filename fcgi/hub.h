@@ -1,6 +1,7 @@
 /* hub.h - what one responder process holds: its channels, its two Redis connections, its timers. Everything runs on one loop.
  *
  *   request ──> viewer ──> channel ──> hub ──> Redis (commands, Pub/Sub)
+ *          ──> change ──────────────────> hub ──>
  *                  <── events ──  <── pushes, log, beats ──
  *
  * Two clocks never wait for each other: the heartbeat comment to each client, and the beat of each channel to the registry. */
@@ -18,14 +19,17 @@
 #define SR_PAGE_EVENTS 32 /* events of one page: SR_READS_MAX pages of the largest events are the most that is ever in memory */
 
 struct sr_channel;
+struct sr_tokens;
 
 struct sr_counters { /* since the start; shown in sse:node:{name} */
 	uint64_t opened, resumed, delivered, gaps, slow, terminals, refused;
+	uint64_t published; /* events that HTTP requests stored, repeats aside */
 };
 
 struct sr_hub {
 	struct ev_loop *loop;
 	const struct sr_conf *conf;      /* main's; may be another struct after a SIGHUP */
+	const struct sr_tokens *tokens;  /* main's, and so it may; NULL = publishing is off */
 	struct sr_registry reg;
 	struct sr_redis *commands, *pubsub;
 	char node[96];                   /* this process in Redis: host:pid:random */
@@ -36,13 +40,15 @@ struct sr_hub {
 	size_t buckets, channels;
 	size_t viewers;                  /* clients of streams, whatever their state */
 	size_t answering;                /* short responses that are being written */
-	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) */
+	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) or for the end of a body that is thrown away */
+	size_t changing;                 /* requests that publish, open or delete: at most publish_requests */
 	size_t unacked;                  /* subscriptions on their way */
 	bool resubscribing;              /* the connection is new: beat when all are acknowledged */
 
 	struct sr_due heartbeats;        /* opened viewers, by their next comment */
 	struct sr_due closing;           /* viewers whose end is being written */
 	struct sr_due closing_answers;
+	struct sr_due discards, changes; /* all of them, in no order */
 	struct sr_due waiting;           /* viewers that are not attached */
 	struct sr_due readers;           /* turn.h: who waits to read a page */
 	struct sr_due beats;             /* channels, by their next beat */
@@ -56,12 +62,12 @@ struct sr_hub {
 	bool draining;
 };
 
-/* NULL with a sentence in `why`. conf is borrowed. Starts to connect. */
-struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, struct sr_buf *why);
+/* NULL with a sentence in `why`. conf and tokens are borrowed. Starts to connect. */
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, struct sr_buf *why);
 /* After the loop has ended. */
 void sr_hub_free(struct sr_hub *hub);
-/* SIGHUP: from now on this configuration. */
-void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf);
+/* SIGHUP: from now on this configuration, and these tokens. */
+void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf, const struct sr_tokens *tokens);
 
 /* Both connections are up. */
 bool sr_hub_online(const struct sr_hub *hub);

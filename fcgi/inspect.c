@@ -1,6 +1,7 @@
 /* inspect.c - see inspect.h. */
 #include "fcgi/inspect.h"
 
+#include "fcgi/record.h"
 #include <fastcgi.h>
 #include <stdbool.h>
 
@@ -72,83 +73,78 @@ static enum sr_inspect bad(const char **why, const char *text)
 	return SR_INSPECT_BAD;
 }
 
-enum stage { AT_BEGIN, IN_PARAMS, IN_STDIN };
+enum stage { AT_BEGIN, IN_PARAMS, AT_STDIN };
 
 struct request {
 	enum stage stage;
 	uint16_t id;
 	struct pairs pairs;
-	size_t body;
 };
 
-static const char *check_header(const uint8_t *h, const struct request *r, uint16_t id)
+static const char *check_header(const struct sr_record *record, const struct request *r)
 {
-	static const uint8_t expected[] = {[AT_BEGIN] = FCGI_BEGIN_REQUEST, [IN_PARAMS] = FCGI_PARAMS, [IN_STDIN] = FCGI_STDIN};
+	static const enum sr_record_kind expected[] = {[AT_BEGIN] = SR_RECORD_BEGIN, [IN_PARAMS] = SR_RECORD_PARAMS, [AT_STDIN] = SR_RECORD_STDIN};
 	static const char *const wrong[] = {[AT_BEGIN] = "the first record is not BEGIN_REQUEST",
 	                                    [IN_PARAMS] = "a record other than PARAMS before their end",
-	                                    [IN_STDIN] = "a record other than STDIN before its end"};
+	                                    [AT_STDIN] = "a record other than STDIN behind PARAMS"};
 
-	if (h[0] != FCGI_VERSION_1)
-		return "not FastCGI 1.0";
-	if (h[1] != expected[r->stage])
+	if (record->kind != expected[r->stage])
 		return wrong[r->stage];
-	if (id == 0 || (r->stage != AT_BEGIN && id != r->id))
+	if (record->request_id == 0 || (r->stage != AT_BEGIN && record->request_id != r->id))
 		return "a record of another request";
-	if (r->stage == AT_BEGIN && (h[4] << 8 | h[5]) != sizeof(FCGI_BeginRequestBody))
+	if (r->stage == AT_BEGIN && record->len != sizeof(FCGI_BeginRequestBody))
 		return "BEGIN_REQUEST of a wrong length";
 	return NULL;
 }
 
-/* What is there of one record's content, before the record is whole: a limit is passed as soon as it is. */
-static const char *check_limits(struct request *r, const uint8_t *content, size_t here, size_t announced)
-{
-	if (r->stage == IN_PARAMS && !feed(&r->pairs, content, here))
-		return "the request's parameters pass 64 KiB or 512 pairs";
-	if (r->stage == IN_STDIN && (r->body += announced) > SR_STDIN_BYTES_MAX)
-		return "a body of more than 16 KiB on a request that takes none";
-	return NULL;
-}
-
 /* One whole record. */
-static const char *take(struct request *r, const uint8_t *content, size_t len, uint16_t id, bool *done)
+static const char *take(struct request *r, const uint8_t *content, const struct sr_record *record, bool *done)
 {
 	if (r->stage == AT_BEGIN) {
-		r->id = id;
+		r->id = record->request_id;
 		r->stage = IN_PARAMS;
 		return (content[0] << 8 | content[1]) == FCGI_RESPONDER ? NULL : "a role other than responder";
 	}
-	if (len > 0)
+	if (record->len > 0)
 		return NULL;
 	if (r->stage == IN_PARAMS && !between_pairs(&r->pairs))
 		return "PARAMS end inside a pair";
-	*done = r->stage == IN_STDIN;
-	r->stage = IN_STDIN;
+	*done = r->stage == AT_STDIN;
+	r->stage = AT_STDIN;
 	return NULL;
 }
 
-enum sr_inspect sr_inspect(const uint8_t *bytes, size_t len, uint16_t *request_id, const char **why)
+enum sr_inspect sr_inspect(const uint8_t *bytes, size_t len, uint16_t *request_id, size_t *head, const char **why)
 {
 	struct request r = {.stage = AT_BEGIN};
+	const uint8_t *start = bytes;
+	struct sr_record record;
 	bool done = false;
 
 	*request_id = 0;
 	if (len > 0 && bytes[0] != FCGI_VERSION_1)
 		return bad(why, "not FastCGI 1.0");
-	while (len >= FCGI_HEADER_LEN && !done) {
-		const uint8_t *content = bytes + FCGI_HEADER_LEN;
-		size_t announced = (size_t)(bytes[4] << 8 | bytes[5]), whole = FCGI_HEADER_LEN + announced + bytes[6];
-		size_t here = len - FCGI_HEADER_LEN < announced ? len - FCGI_HEADER_LEN : announced;
-		uint16_t id = (uint16_t)(bytes[2] << 8 | bytes[3]);
-		const char *wrong = check_header(bytes, &r, id);
+	while (len >= SR_RECORD_HEADER && !done) {
+		const uint8_t *content = bytes + SR_RECORD_HEADER;
+		bool version = sr_record_read(&record, bytes);
+		size_t whole = SR_RECORD_HEADER + (size_t)record.len + record.padding;
+		size_t here = len - SR_RECORD_HEADER < record.len ? len - SR_RECORD_HEADER : record.len;
+		const char *wrong = version ? check_header(&record, &r) : "not FastCGI 1.0";
 
 		if (wrong)
 			return bad(why, wrong);
-		*why = check_limits(&r, content, here, announced);
-		if (*why)
+		if (r.stage == AT_STDIN && record.len > 0) {
+			*head = (size_t)(bytes - start);
+			return SR_INSPECT_BODY;
+		}
+		/* Before the record is whole: a limit is passed as soon as it is. */
+		if (r.stage == IN_PARAMS && !feed(&r.pairs, content, here)) {
+			*why = "the request's parameters pass 64 KiB or 512 pairs";
 			return SR_INSPECT_BIG;
+		}
 		if (len < whole)
 			return SR_INSPECT_MORE;
-		wrong = take(&r, content, announced, id, &done);
+		wrong = take(&r, content, &record, &done);
 		*request_id = r.id;
 		if (wrong)
 			return bad(why, wrong);

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "fcgi/due.h"
 #include "fcgi/inspect.h"
+#include "fcgi/record.h"
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,7 +47,7 @@ struct sr_intake {
 	char *user_variable;
 };
 
-/* A connection whose request is not whole yet. */
+/* A connection whose head is not whole yet. */
 struct incomplete {
 	struct sr_due due; /* in the thread's list, by its deadline */
 	int fd;
@@ -58,7 +60,8 @@ struct intake_thread {
 	struct sr_due incomplete;
 	unsigned count;  /* in the list */
 	int said;        /* errno of accept that was logged last, so that a full table is said once */
-	uint8_t *bytes;  /* room to peek a request */
+	uint8_t *bytes;  /* room to peek a head */
+	size_t peeked;   /* bytes of it that were written since it was wiped */
 };
 
 static int64_t receive_timeout(struct sr_intake *in)
@@ -71,7 +74,7 @@ static int64_t receive_timeout(struct sr_intake *in)
 	return ms;
 }
 
-/* --- one whole request --------------------------------------------------------------------------------------- */
+/* --- one request --------------------------------------------------------------------------------------------- */
 
 /* Never needed for a request that is whole; should libfcgi wait all the same, then not for ever. */
 static void bound_reads(int fd)
@@ -93,8 +96,9 @@ static bool drain_stdin(FCGX_Request *r)
 
 static struct sr_request *from_params(struct sr_intake *in, FCGX_Request *r)
 {
-	char user_variable[128];
+	char user_variable[128], *authorization = FCGX_GetParam("HTTP_AUTHORIZATION", r->envp);
 	struct sr_request_values values;
+	struct sr_request *request;
 
 	pthread_mutex_lock(&in->lock);
 	snprintf(user_variable, sizeof user_variable, "%s", in->user_variable);
@@ -103,8 +107,13 @@ static struct sr_request *from_params(struct sr_intake *in, FCGX_Request *r)
 	    .method = FCGX_GetParam("REQUEST_METHOD", r->envp), .script_name = FCGX_GetParam("SCRIPT_NAME", r->envp),
 	    .path_info = FCGX_GetParam("PATH_INFO", r->envp), .query = FCGX_GetParam("QUERY_STRING", r->envp),
 	    .last_event_id = FCGX_GetParam("HTTP_LAST_EVENT_ID", r->envp), .user = FCGX_GetParam(user_variable, r->envp),
-	    .origin = FCGX_GetParam("HTTP_ORIGIN", r->envp), .remote_addr = FCGX_GetParam("REMOTE_ADDR", r->envp)};
-	return sr_request_new(&values);
+	    .origin = FCGX_GetParam("HTTP_ORIGIN", r->envp), .remote_addr = FCGX_GetParam("REMOTE_ADDR", r->envp),
+	    .content_type = FCGX_GetParam("CONTENT_TYPE", r->envp), .content_length = FCGX_GetParam("CONTENT_LENGTH", r->envp),
+	    .idempotency_key = FCGX_GetParam("HTTP_IDEMPOTENCY_KEY", r->envp), .authorization = authorization};
+	request = sr_request_new(&values);
+	if (authorization)
+		explicit_bzero(authorization, strlen(authorization)); /* libfcgi frees it as it is */
+	return request;
 }
 
 static void hand_over(struct sr_intake *in, struct sr_request *request)
@@ -141,43 +150,103 @@ static void hand_over_refusal(struct sr_intake *in, int fd, uint16_t id, const c
 	hand_over(in, request);
 }
 
-/* libfcgi parses exactly this connection: its listening socket is -1, so an error comes back instead of a new accept. */
-static void parse(struct sr_intake *in, int fd)
+/* libfcgi parses exactly this descriptor: its listening socket is -1, so an error comes back instead of a new accept. On success the
+ * descriptor is still open, and on failure it is closed. */
+static struct sr_request *parse(struct sr_intake *in, int fd)
 {
 	FCGX_Request r;
 	struct sr_request *request = NULL;
-	const char *why = "its body broke off";
 
-	bound_reads(fd);
 	FCGX_InitRequest(&r, -1, 0);
 	r.ipcFd = fd;
 	r.keepConnection = 1;
 	if (FCGX_Accept_r(&r) != 0) { /* it closed fd */
 		sr_log(SR_LOG_WARN, "fastcgi connection refused", "reason", "libfcgi could not parse it", (char *)NULL);
 		FCGX_Free(&r, 0);
-		return;
+		return NULL;
 	}
-	if (drain_stdin(&r)) {
+	if (drain_stdin(&r))
 		request = from_params(in, &r);
-		why = "out of memory";
-	}
-	if (request) {
-		request->fd = r.ipcFd;
+	if (request)
 		request->id = (uint16_t)r.requestId;
-	}
 	r.ipcFd = -1; /* ours from here on: libfcgi must not linger on it */
 	FCGX_Free(&r, 0);
-	if (request)
-		hand_over(in, request);
-	else
-		refuse(fd, why);
+	if (!request)
+		refuse(fd, "out of memory");
+	return request;
+}
+
+static void take_whole(struct sr_intake *in, int fd)
+{
+	struct sr_request *request;
+
+	bound_reads(fd);
+	request = parse(in, fd);
+	if (!request)
+		return;
+	request->fd = fd;
+	hand_over(in, request);
 }
 
 struct verdict {
 	enum sr_inspect what;
 	uint16_t id;
+	size_t head; /* SR_INSPECT_BODY */
 	const char *why;
 };
+
+/* A descriptor from which libfcgi can read the head and the end of STDIN, and nothing else; -1 with errno. libfcgi reads ahead, so that
+ * it must not see a connection on which a body follows. */
+static int copy_of_head(const struct intake_thread *t, const struct verdict *v)
+{
+	uint8_t end[SR_RECORD_HEADER];
+	int fd = memfd_create("head", MFD_CLOEXEC);
+	bool whole;
+
+	if (fd < 0)
+		return -1;
+	sr_record_stdin_end(end, v->id);
+	whole = pwrite(fd, t->bytes, v->head, 0) == (ssize_t)v->head && pwrite(fd, end, sizeof end, (off_t)v->head) == (ssize_t)sizeof end;
+	if (whole)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Take the head, which was peeked, off the connection: the next byte is the body's. */
+static bool consume_head(struct intake_thread *t, int fd, size_t head)
+{
+	while (head) {
+		ssize_t n = recv(fd, t->bytes, head, MSG_DONTWAIT);
+
+		if (n <= 0)
+			return false;
+		head -= (size_t)n;
+	}
+	return true;
+}
+
+static void take_head(struct intake_thread *t, int fd, const struct verdict *v)
+{
+	int copy = copy_of_head(t, v);
+	struct sr_request *request;
+
+	if (copy < 0 || !consume_head(t, fd, v->head)) {
+		refuse(fd, strerror(errno));
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	request = parse(t->in, copy);
+	if (!request) {
+		close(fd);
+		return;
+	}
+	close(copy);
+	request->fd = fd;
+	request->has_body = true;
+	hand_over(t->in, request);
+}
 
 static struct verdict peek(struct intake_thread *t, int fd)
 {
@@ -188,7 +257,8 @@ static struct verdict peek(struct intake_thread *t, int fd)
 		v.what = SR_INSPECT_BAD;
 		v.why = n == 0 ? v.why : strerror(errno);
 	} else if (n > 0) {
-		v.what = sr_inspect(t->bytes, (size_t)n, &v.id, &v.why);
+		t->peeked = t->peeked > (size_t)n ? t->peeked : (size_t)n;
+		v.what = sr_inspect(t->bytes, (size_t)n, &v.id, &v.head, &v.why);
 	}
 	if (v.what == SR_INSPECT_MORE && n == SR_INSPECT_BYTES_MAX) {
 		v.what = v.id ? SR_INSPECT_BIG : SR_INSPECT_BAD;
@@ -200,11 +270,16 @@ static struct verdict peek(struct intake_thread *t, int fd)
 static void act(struct intake_thread *t, int fd, const struct verdict *v)
 {
 	if (v->what == SR_INSPECT_WHOLE)
-		parse(t->in, fd);
+		take_whole(t->in, fd);
+	else if (v->what == SR_INSPECT_BODY)
+		take_head(t, fd, v);
 	else if (v->what == SR_INSPECT_BIG)
 		hand_over_refusal(t->in, fd, v->id, v->why);
 	else
 		refuse(fd, v->why);
+	/* A publisher's token may be in there. */
+	explicit_bzero(t->bytes, t->peeked);
+	t->peeked = 0;
 }
 
 /* --- connections that are not whole yet ---------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* intake.h - threads that accept FastCGI connections and only parse them. The only file pair that knows libfcgi.
  *
- *   listening socket ──accept──> peek until the request is whole ──> libfcgi parses it ──> queue ──> loop
+ *   listening socket ──accept──> peek until the head is whole ──> libfcgi parses it ──> queue ──> loop
  *
  * libfcgi blocks on what is missing, so it sees a connection only when nothing is missing: slow peers wait beside each other, each
- * for at most receive_timeout, and hold up nobody. The queue under one mutex is all that threads and loop share. After the
+ * for at most receive_timeout, and hold up nobody. A body is not waited for: of a request that has one, libfcgi parses a copy of
+ * the head, and the loop reads the body from the connection. The queue under one mutex is all that threads and loop share. After the
  * hand-over the connection is the loop's alone. */
 #ifndef SR_INTAKE_H
 #define SR_INTAKE_H
@@ -17,7 +18,7 @@ struct sr_intake;
 struct sr_intake_options {
 	int listen_fd;           /* set non-blocking: all who share it must expect that, and all are sse-fcgi */
 	int threads;
-	int64_t receive_timeout; /* ms; a request must be whole by then */
+	int64_t receive_timeout; /* ms; a request's head must be whole by then */
 	const char *user_variable;
 };
 

@@ -4,6 +4,7 @@
 #include "fcgi/hub.h"
 #include "fcgi/intake.h"
 #include "fcgi/route.h"
+#include "fcgi/token.h"
 #include <errno.h>
 #include <ev.h>
 #include <malloc.h>
@@ -26,6 +27,7 @@ static const struct sr_usage usage = {
 struct responder {
 	struct ev_loop *loop;
 	struct sr_conf conf;
+	struct sr_tokens *tokens; /* NULL: publishing is off */
 	struct sr_hub *hub;
 	struct sr_intake *intake;
 	int argc;
@@ -33,13 +35,14 @@ struct responder {
 	ev_signal term, intr, usr1, hup;
 };
 
-#define OWN_DESCRIPTORS 64 /* Redis, the loop, threads, short answers, and requests that are not whole */
+#define OWN_DESCRIPTORS 64 /* Redis, the loop, threads, short answers, and requests that are not whole; what publishes comes on top */
 
 /* A stream takes one descriptor. If there are too few, serve fewer streams, and say so at the start. */
 static void fit_descriptors(struct sr_conf *conf)
 {
+	rlim_t own = OWN_DESCRIPTORS + (conf->publish_token_file[0] ? (rlim_t)conf->publish_requests : 0);
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)conf->max_streams + OWN_DESCRIPTORS;
+	rlim_t wanted = (rlim_t)conf->max_streams + own;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
@@ -50,7 +53,7 @@ static void fit_descriptors(struct sr_conf *conf)
 	}
 	if (limit.rlim_cur >= wanted)
 		return;
-	conf->max_streams = limit.rlim_cur > 2 * OWN_DESCRIPTORS ? (int64_t)limit.rlim_cur - OWN_DESCRIPTORS : (int64_t)limit.rlim_cur / 2;
+	conf->max_streams = limit.rlim_cur > 2 * own ? (int64_t)(limit.rlim_cur - own) : (int64_t)limit.rlim_cur / 2;
 	sr_log(SR_LOG_WARN, "too few open files, max_streams is lowered", "max_streams", sr_log_num(conf->max_streams), "limit",
 	       sr_log_num((long long)limit.rlim_cur), "wanted", sr_log_num((long long)wanted), "raise", "LimitNOFILE or ulimit -n", (char *)NULL);
 }
@@ -86,7 +89,14 @@ static const char *fixed_option_changed(const struct sr_conf *a, const struct sr
 	return NULL;
 }
 
-static void adopt_conf(struct responder *r, struct sr_conf *fresh)
+/* The tokens of a configuration; *tokens stays NULL where publishing is off. */
+static enum sr_err load_tokens(struct sr_tokens **tokens, const struct sr_conf *conf, struct sr_buf *why)
+{
+	return conf->publish_token_file[0] ? sr_tokens_load(tokens, conf->publish_token_file, why) : SR_OK;
+}
+
+/* Takes both. */
+static void adopt(struct responder *r, struct sr_conf *fresh, struct sr_tokens *tokens)
 {
 	struct sr_conf old = r->conf;
 
@@ -94,11 +104,14 @@ static void adopt_conf(struct responder *r, struct sr_conf *fresh)
 	    sr_log_open(usage.program, fresh->log_target, (enum sr_log_level)fresh->log_level) != SR_OK) {
 		sr_log(SR_LOG_ERROR, "configuration kept", "reason", strerror(errno), (char *)NULL);
 		sr_conf_release(fresh);
+		sr_tokens_free(tokens);
 		return;
 	}
+	sr_tokens_free(r->tokens);
+	r->tokens = tokens;
 	r->conf = *fresh;
 	fit_descriptors(&r->conf);
-	sr_hub_configure(r->hub, &r->conf);
+	sr_hub_configure(r->hub, &r->conf, r->tokens);
 	sr_conf_release(&old);
 	sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
 }
@@ -107,6 +120,7 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct responder *r = w->data;
 	struct sr_conf fresh = {.redis_url = NULL};
+	struct sr_tokens *tokens = NULL;
 	struct sr_buf why;
 	const char *fixed;
 
@@ -118,8 +132,11 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 	} else if ((fixed = fixed_option_changed(&r->conf, &fresh)) != NULL) {
 		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", "this option needs a restart", "option", fixed, (char *)NULL);
 		sr_conf_release(&fresh);
+	} else if (load_tokens(&tokens, &fresh, &why) != SR_OK) {
+		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", why.len ? why.data : "out of memory", (char *)NULL);
+		sr_conf_release(&fresh);
 	} else {
-		adopt_conf(r, &fresh);
+		adopt(r, &fresh, tokens);
 	}
 	sr_buf_release(&why);
 }
@@ -146,7 +163,8 @@ static int start(struct responder *r)
 	struct sr_buf why;
 
 	sr_buf_init(&why, 4096);
-	r->hub = sr_hub_new(r->loop, &r->conf, &why);
+	if (load_tokens(&r->tokens, &r->conf, &why) == SR_OK)
+		r->hub = sr_hub_new(r->loop, &r->conf, r->tokens, &why);
 	if (!r->hub) {
 		sr_log(SR_LOG_ERROR, "cannot start", "reason", why.len ? why.data : "out of memory", (char *)NULL);
 		fprintf(stderr, "sse-fcgi: %s\n", why.len ? why.data : "out of memory");
@@ -205,6 +223,7 @@ int main(int argc, char **argv)
 	}
 	sr_intake_free(r.intake);
 	sr_hub_free(r.hub);
+	sr_tokens_free(r.tokens);
 	ev_loop_destroy(r.loop);
 	sr_log_close();
 	sr_conf_release(&r.conf);

@@ -13,15 +13,17 @@ static const char *or_empty(const char *text)
 
 static enum sr_method method_of(const char *name)
 {
-	if (strcmp(name, "GET") == 0)
-		return SR_GET;
-	if (strcmp(name, "HEAD") == 0)
-		return SR_HEAD;
-	return strcmp(name, "OPTIONS") == 0 ? SR_OPTIONS : SR_OTHER_METHOD;
+	static const char *const names[] = {[SR_GET] = "GET", [SR_HEAD] = "HEAD", [SR_OPTIONS] = "OPTIONS",
+	                                    [SR_POST] = "POST", [SR_PUT] = "PUT", [SR_DELETE] = "DELETE"};
+
+	for (int i = 0; i < SR_OTHER_METHOD; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum sr_method)i;
+	return SR_OTHER_METHOD;
 }
 
 /* Put `text` behind the others and say where it lies. */
-static const char *place(char **at, const char *text)
+static char *place(char **at, const char *text)
 {
 	char *start = *at;
 	size_t len = strlen(text);
@@ -31,33 +33,53 @@ static const char *place(char **at, const char *text)
 	return start;
 }
 
+/* The strings of a request in the order in which they lie behind it. */
+enum { SCRIPT, INFO, QUERY, LAST, USER, ORIGIN, ADDR, TYPE, LENGTH, KEY, AUTHORIZATION, TEXTS };
+
 struct sr_request *sr_request_new(const struct sr_request_values *v)
 {
-	const char *script = or_empty(v->script_name), *info = or_empty(v->path_info), *query = or_empty(v->query);
-	const char *last = or_empty(v->last_event_id), *user = or_empty(v->user), *origin = or_empty(v->origin), *addr = or_empty(v->remote_addr);
-	size_t bytes = strlen(script) + strlen(info) + strlen(query) + strlen(last) + strlen(user) + strlen(origin) + strlen(addr) + 6;
-	struct sr_request *r = sr_malloc(sizeof *r + bytes);
-	char *at;
+	enum sr_method method = method_of(or_empty(v->method));
+	bool writes = method == SR_POST || method == SR_PUT || method == SR_DELETE;
+	const char *text[TEXTS] = {[SCRIPT] = v->script_name, [INFO] = v->path_info, [QUERY] = v->query, [LAST] = v->last_event_id,
+	                           [USER] = v->user, [ORIGIN] = v->origin, [ADDR] = v->remote_addr};
+	char *placed[TEXTS], *at;
+	struct sr_request *r;
+	size_t bytes = 0;
 
+	if (writes) {
+		text[TYPE] = v->content_type;
+		text[LENGTH] = v->content_length;
+		text[KEY] = v->idempotency_key;
+		text[AUTHORIZATION] = v->authorization;
+	}
+	for (int i = 0; i < TEXTS; i++) {
+		text[i] = or_empty(text[i]);
+		bytes += strlen(text[i]) + 1;
+	}
+	r = sr_malloc(sizeof *r + bytes);
 	if (!r)
 		return NULL;
 	at = (char *)(r + 1);
-	*r = (struct sr_request){.fd = -1, .method = method_of(or_empty(v->method))};
-	r->path = place(&at, script);
-	at--; /* PATH_INFO goes on where SCRIPT_NAME ends */
-	place(&at, info);
-	r->query = place(&at, query);
-	r->last_event_id = place(&at, last);
-	r->user = place(&at, user);
-	r->origin = place(&at, origin);
-	r->remote_addr = place(&at, addr);
+	for (int i = 0; i < TEXTS; i++) {
+		at -= i == INFO; /* PATH_INFO goes on where SCRIPT_NAME ends */
+		placed[i] = place(&at, text[i]);
+	}
+	*r = (struct sr_request){.fd = -1, .method = method, .path = placed[SCRIPT], .query = placed[QUERY], .last_event_id = placed[LAST],
+	                         .user = placed[USER], .origin = placed[ORIGIN], .remote_addr = placed[ADDR], .content_type = placed[TYPE],
+	                         .content_length = placed[LENGTH], .idempotency_key = placed[KEY], .authorization = placed[AUTHORIZATION]};
 	return r;
+}
+
+void sr_request_forget(struct sr_request *r)
+{
+	explicit_bzero(r->authorization, strlen(r->authorization));
 }
 
 void sr_request_free(struct sr_request *r)
 {
 	if (!r)
 		return;
+	sr_request_forget(r);
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r);

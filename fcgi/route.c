@@ -1,7 +1,7 @@
 /* route.c - see route.h.
  *
  *   {mount}/-/health  {mount}/-/ready     GET HEAD
- *   {mount}/{id}                          GET HEAD OPTIONS
+ *   {mount}/{id}                          GET HEAD OPTIONS, and with a token POST PUT DELETE
  *   {mount}/{id}/recover                  GET HEAD OPTIONS
  */
 #include "fcgi/route.h"
@@ -9,13 +9,18 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "fcgi/answer.h"
+#include "fcgi/discard.h"
 #include "fcgi/health.h"
 #include "fcgi/hub.h"
+#include "fcgi/manage.h"
+#include "fcgi/publish.h"
 #include "fcgi/recover.h"
+#include "fcgi/token.h"
 #include "fcgi/viewer.h"
 #include <string.h>
 
-#define ALLOW "GET, HEAD, OPTIONS"
+#define READ_METHODS "GET, HEAD, OPTIONS" /* what a browser may do: CORS names no more */
+#define ALL_METHODS READ_METHODS ", POST, PUT, DELETE"
 
 /* What follows the mount point: "" or "/..."; NULL when the path is elsewhere. */
 static const char *below_mount(const struct sr_hub *hub, const char *path)
@@ -33,11 +38,11 @@ static void preflight(struct sr_hub *hub, struct sr_request *request)
 	enum sr_err err;
 
 	sr_buf_init(&out, 8192);
-	err = sr_buf_puts(&out, "Status: 204 No Content\r\nAllow: " ALLOW "\r\n");
+	err = sr_buf_printf(&out, "Status: 204 No Content\r\nAllow: %s\r\n", hub->tokens ? ALL_METHODS : READ_METHODS);
 	if (err == SR_OK)
 		err = sr_answer_common_headers(&out, hub->conf, request->origin);
 	if (err == SR_OK)
-		err = sr_buf_puts(&out, "Access-Control-Allow-Methods: " ALLOW "\r\nAccess-Control-Allow-Headers: Last-Event-ID, Cache-Control\r\n"
+		err = sr_buf_puts(&out, "Access-Control-Allow-Methods: " READ_METHODS "\r\nAccess-Control-Allow-Headers: Last-Event-ID, Cache-Control\r\n"
 		                        "Access-Control-Max-Age: 600\r\n\r\n");
 	if (err != SR_OK)
 		sr_buf_reset(&out);
@@ -133,6 +138,59 @@ static void stream_page(struct sr_hub *hub, struct sr_request *request, const ch
 		stream(hub, request, id);
 }
 
+static void unauthorised(struct sr_hub *hub, struct sr_request *request)
+{
+	static const char body[] = "{\"error\":\"publishing needs the header Authorization: Bearer TOKEN, with a token of publish_token_file\"}\n";
+	struct sr_buf out;
+
+	sr_buf_init(&out, 8192);
+	if (sr_answer_json_with(&out, hub->conf, "", 401, "WWW-Authenticate: Bearer\r\n", body, sizeof body - 1) != SR_OK)
+		sr_buf_reset(&out);
+	sr_answer_send(hub, request, &out);
+	sr_buf_release(&out);
+}
+
+static void change(struct sr_hub *hub, struct sr_request *request, const char *segment)
+{
+	bool allowed = sr_tokens_allow(hub->tokens, request->authorization);
+	size_t len = strlen(segment);
+
+	sr_request_forget(request);
+	if (!hub->tokens)
+		sr_answer_refuse(hub, request, 405, READ_METHODS ": publishing over HTTP is off, publish_token_file is empty", READ_METHODS);
+	else if (!allowed)
+		unauthorised(hub, request);
+	else if (strchr(segment, '/'))
+		sr_answer_refuse(hub, request, 405, READ_METHODS, READ_METHODS);
+	else if (!sr_stream_id_valid(segment, len))
+		sr_answer_refuse(hub, request, 400, "a stream id is 1 to 128 of A-Z a-z 0-9 . _ ~ : -", NULL);
+	else if (request->method == SR_POST)
+		sr_publish_start(hub, request, segment);
+	else if (request->method == SR_PUT)
+		sr_manage_put(hub, request, segment);
+	else
+		sr_manage_delete(hub, request, segment);
+}
+
+static bool changes(const struct sr_request *request)
+{
+	return request->method == SR_POST || request->method == SR_PUT || request->method == SR_DELETE;
+}
+
+/* A body on a request that needs none was thrown away. */
+static void on_discarded(void *ctx, struct sr_hub *hub, struct sr_request *request, enum sr_body_end end)
+{
+	(void)ctx;
+	if (end == SR_BODY_END)
+		sr_route(hub, request);
+	else if (end == SR_BODY_MUCH)
+		sr_answer_refuse(hub, request, 413, "a body of more than 64 KiB on a request that needs none", NULL);
+	else if (end == SR_BODY_LATE)
+		sr_answer_refuse(hub, request, 408, "the body came too slowly", NULL);
+	else
+		sr_request_free(request);
+}
+
 void sr_route(struct sr_hub *hub, struct sr_request *request)
 {
 	const char *below;
@@ -142,14 +200,20 @@ void sr_route(struct sr_hub *hub, struct sr_request *request)
 		sr_answer_refuse(hub, request, 414, request->refusal, NULL);
 		return;
 	}
+	if (request->has_body && !changes(request)) {
+		sr_discard(hub, request, SR_IDLE_BODY_BYTES, on_discarded, NULL);
+		return;
+	}
 	below = below_mount(hub, request->path);
 	if (!below) {
 		sr_log(SR_LOG_WARN, "a path outside of mount", "path", request->path, "mount", hub->conf->mount, (char *)NULL);
 		sr_answer_refuse(hub, request, 404, "not below the option mount", NULL);
 	} else if (request->method == SR_OTHER_METHOD) {
-		sr_answer_refuse(hub, request, 405, "GET, HEAD or OPTIONS", ALLOW);
+		sr_answer_refuse(hub, request, 405, hub->tokens ? ALL_METHODS : READ_METHODS, hub->tokens ? ALL_METHODS : READ_METHODS);
 	} else if (request->method == SR_OPTIONS) {
 		preflight(hub, request);
+	} else if (changes(request)) {
+		change(hub, request, below[0] ? below + 1 : below);
 	} else if (strncmp(below, "/-/", 3) == 0) {
 		status_page(hub, request, below + 3);
 	} else {

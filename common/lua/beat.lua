@@ -1,10 +1,11 @@
 -- beat: signs of life for a batch of streams, from a responder that has viewers of them, or from a producer.
 -- keys: 6+ args: 8+
+-- contract: 1
 -- include: clock event record
--- KEYS  1 active  2 orphaned, then for each stream: stream, completion, events, viewers
+-- KEYS  1 active  2 orphaned, then for each stream: 3 stream  4 completion  5 events  6 viewers
 -- ARGV  1 node ('' = the producer itself)  2 channel prefix  3 log_events  4 stream_ttl ms  5 completion_ttl ms,
---       then for each stream: id, viewers at the node (a node) or lease epoch ('' = any; a producer),
---       and '=' .. owner as the node knows it ('' = not checked)
+--       then for each stream: 6 stream id  7 lease epoch ('' = any; of a node: its viewers of the stream)
+--       8 owner ('' = not checked; else '=' and the owner as the caller knows it)
 -- Returns for each stream two values, code and last event id ('0-0': none):
 --   1 alive   -1 was orphaned or detached, active again   2 ended   0 unknown, or another owner's
 --   -4 the lease has a newer epoch   -9 one of its keys holds another type

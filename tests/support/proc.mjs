@@ -128,8 +128,8 @@ export class Process {
 }
 
 /** Run a command to its end. input: written to its stdin, which is then closed. */
-export async function run(command, args, { input = '', env = {}, deadline = 20000, stdin = 'pipe' } = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: [stdin, 'pipe', 'pipe'], detached: true });
+export async function run(command, args, { input = '', env = {}, deadline = 20000, stdin = 'pipe', cwd } = {}) {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: [stdin, 'pipe', 'pipe'], detached: true });
   groups.add(child.pid);
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => { texts[name] += text; });

@@ -150,6 +150,7 @@ export class World {
   async recover(id, options) { return this.get(`/api/stream/${id}/recover`, options); }
   /** Start reading a stream. */
   stream(id, { user = 'u1', lastEventId = '', query = '', headers = {}, ...rest } = {}) {
+    assert.ok(!this.stopped, 'the world has stopped'); // or a Follower of a story that failed would come back for ever
     return this.#kept(this.clients, new HttpStream(this.url(`/api/stream/${id}${query && `?${query}`}`), {
       headers: { ...(user && { 'x-user-id': user }), ...(lastEventId && { 'last-event-id': lastEventId }), ...headers }, ...rest,
     }));

@@ -202,6 +202,7 @@ Test(conf, has_the_defaults_of_the_manual)
 	cr_assert(c->log_events == 1000 && c->event_bytes == 65536 && c->client_buffer == 65536);
 	cr_assert(c->max_connection_age == 3600000 && c->max_streams == 10000 && c->drain_window == 5000);
 	cr_assert(c->retry_min == 2000 && c->retry_max == 4000 && c->intake_threads == 2 && c->receive_timeout == 5000);
+	cr_assert(c->body_bytes == 1048576 && c->publish_requests == 64);
 	cr_assert(c->log_level == SR_LOG_INFO && strcmp(c->log_target, "stderr") == 0);
 	sr_conf_release(&r.conf);
 }

@@ -58,16 +58,16 @@ static void get_request(struct bytes *b, uint16_t id, uint8_t padding)
 	record(b, 4, id, params, 10, padding);
 	record(b, 4, id, params + 10, len - 10, padding);
 	record(b, 4, id, "", 0, 0);
-	record(b, 5, id, "body", 4, padding);
-	record(b, 5, id, "", 0, 0);
+	record(b, 5, id, "", 0, padding);
 }
 
 static struct bytes b;
+static size_t head;
 
 static enum sr_inspect look(size_t len, uint16_t *id)
 {
 	const char *why = NULL;
-	enum sr_inspect verdict = sr_inspect(b.data, len, id, &why);
+	enum sr_inspect verdict = sr_inspect(b.data, len, id, &head, &why);
 
 	cr_assert((verdict == SR_INSPECT_BAD || verdict == SR_INSPECT_BIG) == (why != NULL));
 	return verdict;
@@ -142,18 +142,40 @@ Test(inspect, the_number_of_pairs_is_bounded, .timeout = 10)
 	cr_assert_eq(look(b.len, &id), SR_INSPECT_BIG);
 }
 
-Test(inspect, a_large_body_is_too_big_as_soon_as_it_is_announced, .timeout = 10)
+Test(inspect, a_body_is_known_by_the_header_of_its_first_record, .timeout = 10)
 {
-	static uint8_t body[SR_STDIN_BYTES_MAX + 1];
+	size_t whole_head;
+	uint16_t id;
+
+	for (unsigned padding = 0; padding < 9; padding += 8) {
+		b.len = 0;
+		get_request(&b, 258, (uint8_t)padding);
+		b.len -= 8 + padding;
+		whole_head = b.len;
+		record(&b, 5, 258, "body", 4, (uint8_t)padding);
+		record(&b, 5, 258, "", 0, 0);
+		for (size_t len = 0; len < whole_head + 8; len++)
+			cr_assert_eq(look(len, &id), SR_INSPECT_MORE, "at %zu of %zu", len, b.len);
+		for (size_t len = whole_head + 8; len <= b.len; len++) {
+			head = 0;
+			cr_assert_eq(look(len, &id), SR_INSPECT_BODY, "at %zu of %zu", len, b.len);
+			cr_assert_eq(head, whole_head);
+			cr_assert_eq(id, 258);
+		}
+	}
+}
+
+Test(inspect, the_size_of_a_body_is_not_judged, .timeout = 10)
+{
+	static uint8_t body[65535];
 	uint16_t id;
 
 	b.len = 0;
 	begin(&b, 1, 1);
 	record(&b, 4, 1, "", 0, 0);
-	record(&b, 5, 1, body, SR_STDIN_BYTES_MAX, 0);
-	cr_assert_eq(look(b.len, &id), SR_INSPECT_MORE);
-	record(&b, 5, 1, body, 1, 0);
-	cr_assert_eq(look(b.len - 1, &id), SR_INSPECT_BIG);
+	record(&b, 5, 1, body, sizeof body, 0);
+	cr_assert_eq(look(b.len, &id), SR_INSPECT_BODY);
+	cr_assert_eq(head, 24);
 }
 
 Test(inspect, what_is_no_request_is_refused, .timeout = 10)
@@ -184,6 +206,16 @@ Test(inspect, what_is_no_request_is_refused, .timeout = 10)
 	b.len = 0;
 	record(&b, 1, 1, body, 7, 0);
 	cr_assert_eq(look(b.len, &id), SR_INSPECT_BAD, "a short BEGIN_REQUEST");
+	b.len = 0;
+	begin(&b, 1, 1);
+	record(&b, 4, 1, "", 0, 0);
+	record(&b, 5, 2, "", 0, 0);
+	cr_assert_eq(look(b.len, &id), SR_INSPECT_BAD, "STDIN of another request");
+	b.len = 0;
+	begin(&b, 1, 1);
+	record(&b, 4, 1, "", 0, 0);
+	record(&b, 2, 1, "", 0, 0);
+	cr_assert_eq(look(b.len, &id), SR_INSPECT_BAD, "an abort instead of STDIN");
 	b.len = 0;
 	begin(&b, 1, 1);
 	record(&b, 4, 1, "\x05\x01" "AB", 4, 0);

@@ -434,3 +434,69 @@ Test(json, passes_on_stored_values)
 	accept_bytes(value, "99999999999999999999", 20, "\"99999999999999999999\"");
 	accept_bytes(value, "\"\xff\"", 3, "\"\\\"\xef\xbf\xbd\\\"\"");
 }
+
+struct members {
+	struct sr_buf text, object, why;
+	struct sr_json_member wanted[3];
+	enum sr_err e;
+};
+
+static struct members read_members(const char *in)
+{
+	static struct members m;
+
+	m = (struct members){.e = SR_OK};
+	sr_buf_init(&m.text, 10);
+	sr_buf_init(&m.object, 20);
+	sr_buf_init(&m.why, 300);
+	m.wanted[0] = (struct sr_json_member){.name = "text", .kind = SR_JSON_STRING, .out = &m.text};
+	m.wanted[1] = (struct sr_json_member){.name = "object", .kind = SR_JSON_OBJECT, .out = &m.object};
+	m.wanted[2] = (struct sr_json_member){.name = "flag", .kind = SR_JSON_BOOL};
+	m.e = sr_json_members(m.wanted, 3, in, strlen(in), &m.why);
+	return m;
+}
+
+static void release_members(struct members *m)
+{
+	sr_buf_release(&m->text);
+	sr_buf_release(&m->object);
+	sr_buf_release(&m->why);
+}
+
+static void refuse_members(const char *in, enum sr_err code, const char *because)
+{
+	struct members m = read_members(in);
+
+	cr_assert_eq(m.e, code, "%s: %s", in, sr_strerror(m.e));
+	cr_assert_not_null(strstr(sr_buf_text(&m.why), because), "%s: \"%s\" lacks \"%s\"", in, sr_buf_text(&m.why), because);
+	release_members(&m);
+}
+
+Test(json, reads_the_members_of_an_object)
+{
+	struct members m = read_members(" {\"flag\": true, \"object\": {\"a\" : [1, 2]}, \"text\": \"a\\u0000\\u00e9\"} ");
+
+	cr_assert_eq(m.e, SR_OK, "%s", sr_buf_text(&m.why));
+	cr_assert(m.wanted[0].given && m.wanted[1].given && m.wanted[2].given && m.wanted[2].value);
+	cr_assert(m.text.len == 4 && memcmp(m.text.data, "a\0\xc3\xa9", 4) == 0);
+	cr_assert_str_eq(m.object.data, "{\"a\":[1,2]}");
+	release_members(&m);
+	m = read_members("{}");
+	cr_assert_eq(m.e, SR_OK);
+	cr_assert(!m.wanted[0].given && !m.wanted[1].given && !m.wanted[2].given);
+	release_members(&m);
+}
+
+Test(json, refuses_other_members_and_kinds)
+{
+	refuse_members("{\"txt\":\"a\"}", SR_EINVAL, "unknown member \"txt\"");
+	refuse_members("{\"text\":1}", SR_EINVAL, "\"text\" is not a string");
+	refuse_members("{\"text\":null}", SR_EINVAL, "\"text\" is not a string");
+	refuse_members("{\"object\":[]}", SR_EINVAL, "\"object\" is not an object");
+	refuse_members("{\"flag\":1}", SR_EINVAL, "\"flag\" is not true or false");
+	refuse_members("{\"text\":\"12345678901\"}", SR_ETOOBIG, "\"text\" is longer than 10 bytes");
+	refuse_members("{\"object\":{\"a\":\"1234567890123\"}}", SR_ETOOBIG, "\"object\" is longer than 20 bytes");
+	refuse_members("[]", SR_EINVAL, "not a JSON object");
+	refuse_members("null", SR_EINVAL, "not a JSON object");
+	refuse_members("{", SR_EINVAL, "");
+}

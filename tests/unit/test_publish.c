@@ -409,12 +409,13 @@ world_test(publish, a_repeat_after_a_trim_returns_what_is_left_of_the_batch)
 	cr_assert_str_eq(stored_id(again, 0), stored_id(s, 2));
 	raw("XTRIM", "sse:events:a", "MAXLEN", "3");
 	again = publish_many(1, 3, .id = "a", .producer = "p", .n = 1);
-	cr_assert(again.outcome == SR_SAME && again.count == 0);
+	cr_assert(again.outcome == SR_SAME && again.count == 1);
+	cr_assert_str_eq(stored_id(again, 0), stored_id(s, 2), "the last id is known without the log");
 	s = publish("token", "7", .id = "a", .producer = "q", .n = 1);
 	raw("XTRIM", "sse:events:a", "MAXLEN", "0");
 	again = publish("token", "7", .id = "a", .producer = "q", .n = 1);
 	cr_assert(again.outcome == SR_SAME && again.count == 1);
-	cr_assert_str_eq(stored_id(again, 0), stored_id(s, 0), "the id of a single event is known without the log");
+	cr_assert_str_eq(stored_id(again, 0), stored_id(s, 0), "so is that of a single event");
 }
 
 world_test(publish, a_repeat_is_known_after_the_end)
@@ -616,7 +617,249 @@ world_test(publish, survives_an_emptied_script_cache)
 	cr_assert_eq(raw_int("XLEN", "sse:events:a"), 3);
 }
 
+/* --- a batch that ends the stream ---------------------------------------------------------------------------- */
+
+/* A batch of type, data, type, data ..., NULL; the reply as it is. */
+static const struct sr_reply *send_batch(struct sr_publish p, const char *const *words)
+{
+	struct sr_call call;
+
+	p.user = p.user ? p.user : "";
+	p.producer = p.producer ? p.producer : "";
+	sr_publish_call(&call, &w.reg, &p);
+	for (; *words; words += 2)
+		sr_publish_add(&call, words[0], words[1], strlen(words[1]));
+	return world_call(&call);
+}
+#define batch(p, ...) send_batch((p), (const char *const[]){__VA_ARGS__, NULL})
+
+/* Everything that end.lua leaves behind, too. */
+static void assert_ended(const char *id, const char *type, const char *data, const char *event_id)
+{
+	const char *stream = text("sse:stream:%s", id), *done = text("sse:completion:%s", id), *events = text("sse:events:%s", id);
+
+	cr_assert_eq(raw_int("HLEN", done), 6);
+	cr_assert_str_eq(field(done, "terminalEventType"), type);
+	cr_assert_str_eq(field(done, "terminalEventData"), data);
+	cr_assert_str_eq(field(done, "eventId"), event_id);
+	cr_assert_str_eq(field(done, "userId"), "ann");
+	assert_ttl(done, COMPLETION_TTL);
+	cr_assert_str_eq(field(stream, "state"), type);
+	cr_assert_str_eq(field(stream, "endedAt"), field(done, "completedAt"));
+	cr_assert_str_eq(field(stream, "lastEventId"), event_id);
+	assert_ttl(stream, STREAM_TTL);
+	assert_ttl(events, COMPLETION_TTL);
+	cr_assert(!there(text("sse:viewers:%s", id)));
+	cr_assert_eq(score("sse:active", id), -1000);
+}
+
+world_test(batch, its_last_event_may_end_the_stream)
+{
+	static const char *const types[] = {"completed", "failed", "cancelled"};
+	const struct sr_reply *r;
+	struct heard h;
+
+	for (int i = 0; i < 3; i++) {
+		const char *id = types[i], *events = text("sse:events:%s", id);
+		struct sr_publish p = {.id = id, .producer = "p", .n = 3};
+
+		open_stream(.id = id, .lease = true);
+		listen_to(id);
+		r = batch(p, "token", "1", "token", "2", types[i], "{\"a\":[1]}");
+		cr_assert(sr_reply_int_at(r, 0, -9) == 1 && sr_reply_count(r) == 4);
+		assert_ended(id, types[i], "{\"a\":[1]}", sr_reply_text_at(r, 3, NULL));
+		cr_assert_str_eq(field(text("sse:stream:%s", id), "firstEventId"), sr_reply_text_at(r, 1, NULL));
+		cr_assert_str_eq(field(text("sse:stream:%s", id), "p:p"), text("3 %s 3 %s", sr_reply_text_at(r, 1, NULL), sr_reply_text_at(r, 3, NULL)));
+		cr_assert_eq(raw_int("XLEN", events), 3);
+		cr_assert_str_eq(entry(events, 1), text("%s token 2", sr_reply_text_at(r, 2, NULL)));
+		cr_assert_str_eq(entry(events, 2), text("%s %s {\"a\":[1]}", sr_reply_text_at(r, 3, NULL), types[i]));
+		for (int e = 1; e <= 3; e++) {
+			h = hear();
+			cr_assert(same_id(h.id, sr_reply_text_at(r, (size_t)e, NULL)) && same_id(h.prev, e > 1 ? sr_reply_text_at(r, (size_t)e - 1, NULL) : "0-0"));
+			cr_assert_str_eq(h.type, e == 3 ? types[i] : "token");
+		}
+		cr_assert(hear().quiet);
+	}
+}
+
+world_test(batch, the_end_may_be_all_of_it)
+{
+	struct sr_publish p = {.id = "a", .producer = "p", .n = 7}, fresh = {.id = "b", .user = "ann", .create = true};
+	const struct sr_reply *r;
+	struct stored before;
+	struct heard h;
+
+	open_stream(.id = "a");
+	before = publish("token", "1", .id = "a");
+	listen_to("a");
+	r = batch(p, "completed", "{}");
+	cr_assert(sr_reply_int_at(r, 0, -9) == 1 && sr_reply_count(r) == 2);
+	assert_ended("a", "completed", "{}", sr_reply_text_at(r, 1, NULL));
+	cr_assert_str_eq(field("sse:stream:a", "firstEventId"), stored_id(before, 0), "the first of all stays the first");
+	h = hear();
+	cr_assert(same_id(h.prev, stored_id(before, 0)) && strcmp(h.type, "completed") == 0);
+	r = batch(fresh, "failed", "{}");
+	cr_assert_eq(sr_reply_int_at(r, 0, -9), 1, "of a stream that nobody opened");
+	assert_ended("b", "failed", "{}", sr_reply_text_at(r, 1, NULL));
+	cr_assert_str_eq(field("sse:stream:b", "firstEventId"), sr_reply_text_at(r, 1, NULL));
+}
+
+world_test(batch, a_repeat_of_the_end_answers_the_same_ids)
+{
+	struct sr_publish p = {.id = "a", .producer = "p", .n = 2}, other = {.id = "a", .producer = "q", .n = 2};
+	const struct sr_reply *first, *again;
+	const char *before;
+
+	open_stream(.id = "a");
+	first = batch(p, "token", "1", "completed", "{}");
+	before = digest();
+	for (int i = 0; i < 2; i++) {
+		again = batch(p, "token", "1", "completed", "{}");
+		cr_assert(sr_reply_int_at(again, 0, -9) == 0 && sr_reply_count(again) == 3);
+		for (size_t e = 1; e <= 2; e++)
+			cr_assert_str_eq(sr_reply_text_at(again, e, NULL), sr_reply_text_at(first, e, NULL));
+	}
+	again = batch(other, "token", "1", "failed", "{}");
+	cr_assert_eq(sr_reply_int_at(again, 0, -9), -2, "another producer's end is refused, with its whole batch");
+	cr_assert_str_eq(sr_reply_text_at(again, 1, NULL), "completed");
+	cr_assert_str_eq(sr_reply_text_at(again, 2, NULL), sr_reply_text_at(first, 2, NULL));
+	cr_assert_str_eq(digest(), before);
+}
+
+static void refused(const struct sr_reply *r, int code, int index, const char *before, const char *what)
+{
+	cr_assert_eq(sr_reply_int_at(r, 0, -99), code, "%s: %lld", what, sr_reply_int_at(r, 0, -99));
+	cr_assert_eq(sr_reply_int_at(r, 1, -99), index, "%s: %lld", what, sr_reply_int_at(r, 1, -99));
+	cr_assert_str_eq(digest(), before, "%s: nothing is stored", what);
+}
+
+world_test(batch, what_is_no_type_stops_it_before_anything_is_stored)
+{
+	static const char *const bad[] = {"", "a b", "a\nb", "a\r", "t\xc3\xb6", "a/b", "connected", "gap", "orphaned"};
+	struct sr_publish p = {.id = "a", .user = "ann", .create = true, .producer = "p", .n = 1};
+	char *just = repeat('t', 64), *longer = repeat('t', 65);
+
+	for (int opened = 0; opened < 2; opened++) {
+		const char *before;
+
+		if (opened)
+			open_stream(.id = "a");
+		listen_to("a");
+		before = digest();
+		for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+			refused(batch(p, bad[i], "1"), -4, 1, before, bad[i]);
+			refused(batch(p, "token", "1", "token", "2", bad[i], "3"), -4, 3, before, bad[i]);
+			refused(batch(p, bad[i], "1", "completed", "{}"), -4, 1, before, bad[i]);
+		}
+		refused(batch(p, longer, "1"), -4, 1, before, "65 bytes");
+		refused(batch(p, "completed", "{}", "token", "1"), -4, 1, before, "an event behind the end");
+		refused(batch(p, "token", "1", "failed", "{}", "failed", "{}"), -4, 2, before, "two ends");
+		cr_assert(hear().quiet);
+	}
+	cr_assert_eq(sr_reply_int_at(batch(p, just, "1"), 0, -9), 1);
+	free(just);
+	free(longer);
+}
+
+/* A NUL, which no C string holds: a caller of another language can send one. */
+world_test(batch, a_nul_in_a_type_or_a_user_is_refused)
+{
+	struct sr_publish p = {.id = "a", .user = "", .producer = ""};
+	struct sr_call call;
+	const char *before;
+
+	open_stream(.id = "a");
+	before = digest();
+	sr_publish_call(&call, &w.reg, &p);
+	sr_call_arg(&call, "a\0b", 3);
+	sr_call_text(&call, "1");
+	refused(world_call(&call), -4, 1, before, "type");
+	sr_call_init(&call, SR_SCRIPT_OPEN);
+	for (enum sr_key key = SR_KEY_STREAM; key <= SR_KEY_VIEWERS; key++)
+		sr_call_key(&call, "sse:", key, "a");
+	sr_call_key(&call, "sse:", SR_KEY_ACTIVE, NULL);
+	sr_call_key(&call, "sse:", SR_KEY_ORPHANED, NULL);
+	sr_call_text(&call, "a");
+	sr_call_text(&call, "sse:channel:a");
+	sr_call_text(&call, "");
+	sr_call_arg(&call, "ann\0bob", 7);
+	for (int i = 5; i <= 9; i++)
+		sr_call_text(&call, "1");
+	refused(world_call(&call), -5, 4, before, "user");
+}
+
+/* --- misuse -------------------------------------------------------------------------------------------------- */
+
+/* A call with one argument replaced or added, or, with NULL, ended there. */
+static const struct sr_reply *with_argument(enum sr_script_name script, int at, const char *word)
+{
+	static const char *const opening[16] = {"a", "sse:channel:a", "export", "ann", "{}", "1", "1000", "3600000", "300000"},
+	                 *const publishing[16] = {"a", "sse:channel:a", "ann", "1", "p", "1", "1000", "3600000", "300000", "token", "1"},
+	                 *const ending[16] = {"a", "sse:channel:a", "ann", "1", "p", "1", "1000", "3600000", "300000", "failed", "{}"};
+	const char *const *args = script == SR_SCRIPT_OPEN ? opening : script == SR_SCRIPT_PUBLISH ? publishing : ending;
+	const char *words[24] = {"EVAL", sr_script_get(script)->text, "6", "sse:active", "sse:orphaned", "sse:stream:a", "sse:completion:a",
+	                         "sse:events:a", "sse:viewers:a"};
+
+	for (int i = 1; i == at ? word != NULL : args[i - 1] != NULL; i++)
+		words[8 + i] = i == at ? word : args[i - 1];
+	return world_raw(words);
+}
+
+world_test(misuse, of_a_public_script_stores_nothing_and_says_which_argument)
+{
+	static const enum sr_script_name scripts[] = {SR_SCRIPT_OPEN, SR_SCRIPT_PUBLISH, SR_SCRIPT_END};
+	static const char *const ids[] = {"", "-", "a b", "a\n", "a/b", "\xc3\xb6"}, *const users[] = {"a\nb", "\r", "\t", "\x7f"},
+	                 *const numbers[] = {"", "x", "-1", "1.5", "1e3", " 1", "9007199254740992", "99999999999999999"};
+	char *user = repeat('u', 256), *id = repeat('i', 129), *producer = repeat('p', 133);
+	const char *before = digest();
+
+	for (size_t s = 0; s < 3; s++) {
+		enum sr_script_name name = scripts[s];
+		const char *what = sr_script_get(name)->name;
+		int user_at = name == SR_SCRIPT_OPEN ? 4 : 3, count = name == SR_SCRIPT_OPEN ? 9 : 11;
+
+		for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+			refused(with_argument(name, 1, ids[i]), -5, 1, before, what);
+		refused(with_argument(name, 1, id), -5, 1, before, what);
+		for (size_t i = 0; i < sizeof users / sizeof users[0]; i++)
+			refused(with_argument(name, user_at, users[i]), -5, user_at, before, what);
+		refused(with_argument(name, user_at, user), -5, user_at, before, what);
+		for (int at = 7; at <= 9; at++) {
+			for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+				refused(with_argument(name, at, numbers[i]), -5, at, before, what);
+			refused(with_argument(name, at, "0"), -5, at, before, what);
+		}
+		for (int at = 1; at <= count; at++)
+			refused(with_argument(name, at, NULL), -5, at, before, what);
+		if (name == SR_SCRIPT_OPEN) {
+			refused(with_argument(name, 3, "a b"), -5, 3, before, what);
+			continue;
+		}
+		refused(with_argument(name, 5, "p q"), -5, 5, before, what);
+		refused(with_argument(name, 5, producer), -5, 5, before, what);
+		for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+			refused(with_argument(name, 6, numbers[i]), -5, 6, before, what);
+	}
+	refused(with_argument(SR_SCRIPT_PUBLISH, 12, "token"), -5, 13, before, "a type without data");
+	cr_assert_eq(sr_reply_int_at(with_argument(SR_SCRIPT_OPEN, 3, ""), 0, -9), 1, "no type is the default one");
+	cr_assert_eq(sr_reply_int_at(with_argument(SR_SCRIPT_PUBLISH, 6, "9007199254740991"), 0, -9), 1);
+	free(user);
+	free(id);
+	free(producer);
+}
+
 /* --- end ----------------------------------------------------------------------------------------------------- */
+
+world_test(end, with_a_type_that_ends_nothing)
+{
+	static const char *const types[] = {"", "token", "Completed", "completed ", "orphaned", "fail"};
+	const char *before;
+
+	open_stream(.id = "a");
+	before = digest();
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		refused(with_argument(SR_SCRIPT_END, 10, types[i]), -4, 1, before, types[i]);
+}
 
 world_test(end, stores_the_end_in_every_place)
 {

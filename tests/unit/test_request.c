@@ -33,7 +33,40 @@ Test(request, keeps_every_value, .timeout = 10)
 	cr_assert_str_eq(r->origin, "https://a.example");
 	cr_assert_str_eq(r->remote_addr, "::1");
 	cr_assert_eq(r->fd, -1);
+	cr_assert_not(r->has_body);
 	sr_request_free(r);
+}
+
+Test(request, a_secret_is_kept_for_requests_that_need_it_and_wiped, .timeout = 10)
+{
+	static const char *const writes[] = {"POST", "PUT", "DELETE"}, *const others[] = {"GET", "HEAD", "OPTIONS", "PATCH", "post"};
+	struct sr_request_values v = {.authorization = "Bearer secret", .content_type = "application/json", .content_length = "12", .idempotency_key = "k"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct sr_request *r;
+
+		v.method = writes[i];
+		r = sr_request_new(&v);
+		cr_assert_eq(r->method, SR_POST + i);
+		cr_assert_str_eq(r->authorization, "Bearer secret");
+		cr_assert_str_eq(r->content_type, "application/json");
+		cr_assert_str_eq(r->content_length, "12");
+		cr_assert_str_eq(r->idempotency_key, "k");
+		sr_request_forget(r);
+		for (size_t k = 0; k < 13; k++)
+			cr_assert_eq(r->authorization[k], 0);
+		cr_assert_str_eq(r->idempotency_key, "k");
+		sr_request_free(r);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		struct sr_request *r;
+
+		v.method = others[i];
+		r = sr_request_new(&v);
+		cr_assert_str_eq(r->authorization, "", "%s", others[i]);
+		cr_assert_str_eq(r->content_type, "");
+		sr_request_free(r);
+	}
 }
 
 static void expect_param(const char *query, const char *name, const char *value)

@@ -31,6 +31,25 @@ world_test(script, those_that_only_read_say_so)
 	}
 }
 
+/* What programs that we do not know depend on. A change here breaks them: raise the contract, and say so in CHANGES.md. */
+world_test(script, the_public_interfaces_are_what_they_were)
+{
+	static const struct { enum sr_script_name name; int keys, more_keys, args, more_args; } public[] = {
+		{SR_SCRIPT_OPEN, 6, 0, 9, 0}, {SR_SCRIPT_PUBLISH, 6, 0, 11, 1}, {SR_SCRIPT_BEAT, 6, 1, 8, 1}, {SR_SCRIPT_END, 6, 0, 11, 0}};
+	int with_contract = 0;
+
+	for (size_t i = 0; i < sizeof public / sizeof public[0]; i++) {
+		const struct sr_script *s = sr_script_get(public[i].name);
+
+		cr_assert(s->keys == public[i].keys && s->more_keys == public[i].more_keys, "keys of %s", s->name);
+		cr_assert(s->args == public[i].args && s->more_args == public[i].more_args, "args of %s", s->name);
+		cr_assert_eq(s->contract, 1, "contract of %s", s->name);
+	}
+	for (int i = 0; i < SR_SCRIPT_COUNT; i++)
+		with_contract += sr_script_get((enum sr_script_name)i)->contract != 0;
+	cr_assert_eq(with_contract, 4, "the others are internal");
+}
+
 /* --- counts -------------------------------------------------------------------------------------------------- */
 
 static void good(struct sr_call *call)

@@ -1,4 +1,4 @@
--- producer: who may write to a stream, and what was written already. Includes record.
+-- producer: who may write to a stream, and what was written already. Includes check and record.
 
 -- The record to write to: rec, or nil and the reply to give. An unknown stream is opened if the caller may (create = '1').
 local function record_for_producer(k, user, create, ms, p)
@@ -21,8 +21,14 @@ end
 local RESERVED = {connected = true, gap = true, orphaned = true}
 
 -- An event type that a producer may use: it stands in the push's first line, so it must not break it.
-local function valid_type(kind)
-  return #kind <= 64 and string.find(kind, '^[%w_.:-]+$') and not RESERVED[kind]
+local function producible(kind)
+  return valid_type(kind) and not RESERVED[kind]
+end
+
+-- The arguments with which publish and end begin alike. Without a producer's name its number means nothing.
+local function malformed_call(pid)
+  return malformed({valid_id, nil, valid_user, nil, pid ~= '' and valid_producer or nil, pid ~= '' and valid_number or nil, valid_count,
+    valid_count, valid_count})
 end
 
 -- What producer pid stored with number n: its first id and its last, or nil if n is new. A number below the last one is
