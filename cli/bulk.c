@@ -1,10 +1,9 @@
-/* bulk.c - `emit ID -`: events from standard input, in batches over one connection.
+/* bulk.c - `emit ID -`: events from standard input, over one connection.
  *
- *   stdin ──> ndjson ──> batch ──full, or no more input at once──> one script call ──> ids to stdout
+ *   stdin ──> ndjson ──> the producer's backlog ──> batches, one at a time ──> ids to stdout
  *
- * Each event has a number, and a batch is sent under the number of its last one: the n that Redis keeps of a producer, "n
- * first-id last-id" in the stream's record (common/lua/lib/producer.lua), then says how much of the input is stored, when the
- * same is given again. */
+ * While Redis stores one batch, the next one is read. Each event has a number, from --n on: of a producer's name Redis keeps the
+ * number that was stored last (common/lua/lib/producer.lua), so that the same input given again is stored once. */
 #include "cli/produce.h"
 
 #include "cli/interrupt.h"
@@ -12,24 +11,19 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_BYTES ((size_t)256 << 10)
-
 struct bulk {
 	struct sr_ctl *ctl;
-	struct sr_producer p;
+	struct sr_producing p;
 	struct sr_ndjson in;
 	struct sr_json json;
-	uint64_t first;    /* number of the first event of the input */
-	uint64_t next;     /* number of the next event to be read */
-	uint64_t known;    /* events up to this number are stored already */
 	uint64_t stored;   /* by this run */
-	struct sr_buf batch;             /* type, data, type, data ... of the events read and not yet sent */
-	struct { size_t type, data; } len[SR_BATCH_MAX];
-	size_t count;                    /* of them */
+	uint64_t nameless; /* of them: the log no longer has their ids, and that is not yet said */
+	unsigned taken;    /* events since the loop was turned last */
+	bool resumed;      /* it was said that an earlier run has stored some */
+	bool no_memory;    /* an id could not be printed */
 };
 
 /* "; 7 events stored" */
@@ -43,115 +37,99 @@ static struct tally tally(const struct bulk *b)
 	return t;
 }
 
-/* ---- the batch ---- */
-
-static int print_ids(struct bulk *b, const struct sr_reply *reply, const struct sr_publish_result *result, size_t count)
+static int out_of_memory(const struct bulk *b)
 {
-	const char *id = b->p.publish.id;
-
-	for (size_t i = 0; i < result->count && i < count; i++)
-		if (sr_producer_print(b->ctl, &b->json, sr_publish_id(reply, i), result->outcome == SR_SAME) != SR_OK)
-			return sr_ctl_fail(b->ctl, SR_EX_LATER, id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
-	if (result->count < count)
-		sr_ctl_note(b->ctl, id, "%zu events are stored whose ids the log no longer has", count - result->count);
-	return 0;
+	return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
 }
 
-static int read_answer(struct bulk *b, const struct sr_reply *reply, size_t count)
-{
-	struct sr_publish_result result;
-	int code;
+/* ---- what is stored ---- */
 
-	if (sr_publish_read(reply, &result) != SR_OK)
-		return sr_ctl_odd_reply(b->ctl, b->p.publish.id);
-	code = sr_producer_refused(b->ctl, &b->p, &result, tally(b).text);
-	if (code)
-		return code;
-	if (result.count == 0)
-		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id,
-		                   "Redis no longer says what producer %s stored as number %" PRIu64 ": does another program use that name?%s", b->p.name,
-		                   b->p.publish.n, tally(b).text);
-	b->stored += count;
-	return print_ids(b, reply, &result, count);
+static uint64_t known(const struct bulk *b)
+{
+	return b->p.handle->engine ? sr_producer_known(b->p.handle->engine) : 0;
+}
+
+static void on_stored(void *ctx, uint64_t n, const char *event_id, int repeat)
+{
+	struct bulk *b = ctx;
+
+	if (repeat && n <= known(b))
+		return; /* by an earlier run, which has printed it */
+	b->stored++;
+	if (!*event_id)
+		b->nameless++;
+	else if (sr_producing_print(b->ctl, &b->json, event_id, repeat) != SR_OK)
+		b->no_memory = true;
+}
+
+/* What cannot be said from within the library's call. */
+static int tell(struct bulk *b)
+{
+	if (!b->resumed && known(b) >= b->p.n) {
+		sr_ctl_note(b->ctl, b->p.id, "producer %s has stored the first %" PRIu64 " events already", b->p.name, known(b) - b->p.n + 1);
+		b->resumed = true;
+	}
+	if (b->nameless)
+		sr_ctl_note(b->ctl, b->p.id, "%" PRIu64 " events are stored whose ids the log no longer has", b->nameless);
+	b->nameless = 0;
+	return b->no_memory ? out_of_memory(b) : 0;
 }
 
 /* How to go on after an end that left the outcome open. */
 static void advise(const struct bulk *b)
 {
-	sr_ctl_note(b->ctl, b->p.publish.id,
+	sr_ctl_note(b->ctl, b->p.id,
 	            "%" PRIu64 " event%s stored for certain; to go on, give the same input again with --producer %s --n %" PRIu64, b->stored,
-	            b->stored == 1 ? "" : "s", b->p.name, b->first);
+	            b->stored == 1 ? "" : "s", sr_producer_name(b->p.handle->engine), b->p.n);
 }
 
-static int send_call(struct bulk *b, struct sr_call *call, size_t count)
+static int judge(struct bulk *b, sse_result result)
 {
-	struct sr_reply *reply;
-	int code = sr_ctl_call(b->ctl, b->p.publish.id, call, &reply);
+	int told = tell(b), code = sr_producing_failed(&b->p, result, tally(b).text);
 
-	if (code)
+	if (sr_producing_doubtful(&b->p, result))
 		advise(b);
-	else
-		code = read_answer(b, reply, count);
-	sr_reply_free(reply);
-	return code;
+	return code ? code : told;
 }
 
-/* Send what was read. */
-static int send_batch(struct bulk *b)
+/* Wait until at most `kept` events are on their way. Each batch that is stored gives it --deadline again. */
+static int wait_for(struct bulk *b, size_t kept)
 {
-	const char *at = sr_buf_text(&b->batch);
-	char type[SR_EVENT_TYPE_MAX + 1];
-	struct sr_call call;
-	int code;
+	sse_result result = SSE_OK;
 
-	if (b->count == 0)
-		return 0;
-	sr_publish_call(&call, &b->ctl->reg, &b->p.publish);
-	for (size_t i = 0; i < b->count; at += b->len[i].type + b->len[i].data, i++) {
-		memcpy(type, at, b->len[i].type);
-		type[b->len[i].type] = '\0';
-		sr_publish_add(&call, type, at + b->len[i].type, b->len[i].data);
-	}
-	code = send_call(b, &call, b->count);
-	sr_buf_reset(&b->batch);
-	b->count = 0;
-	return code;
+	b->taken = 0;
+	while (result == SSE_OK && sse_kept(b->p.handle) > kept + SR_BATCH_MAX)
+		result = sr_handle_go(b->p.handle, SR_UNTIL_KEPT, sse_kept(b->p.handle) - SR_BATCH_MAX, b->ctl->deadline_ms);
+	if (result == SSE_OK)
+		result = sr_handle_go(b->p.handle, SR_UNTIL_KEPT, kept, b->ctl->deadline_ms);
+	return judge(b, result);
 }
 
-static int send_end(struct bulk *b)
+/* Send what may be sent now, and do not wait for it. */
+static int push(struct bulk *b)
 {
-	struct sr_call call;
+	sse_result result = sr_handle_go(b->p.handle, SR_UNTIL_KEPT, 0, 0);
 
-	sr_end_call(&call, &b->ctl->reg, &b->p.publish, b->in.type.data, b->in.data.data, b->in.data.len);
-	return send_call(b, &call, 1);
-}
-
-static int add_to_batch(struct bulk *b)
-{
-	if (sr_buf_append(&b->batch, b->in.type.data, b->in.type.len) != SR_OK || sr_buf_append(&b->batch, b->in.data.data, b->in.data.len) != SR_OK)
-		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
-	b->len[b->count].type = b->in.type.len;
-	b->len[b->count].data = b->in.data.len;
-	b->count++;
-	return 0;
+	b->taken = 0;
+	return judge(b, result == SSE_AGAIN ? SSE_OK : result);
 }
 
 static int take_event(struct bulk *b)
 {
-	uint64_t number = b->next++;
+	sse_result result = sr_handle_put(b->p.handle, b->in.type.data, b->in.type.len, b->in.data.data, b->in.data.len);
 	int code = 0;
 
-	if (number <= b->known)
+	while (result == SSE_FULL && !code) {
+		code = wait_for(b, sse_kept(b->p.handle) / 2);
+		if (!code)
+			result = sr_handle_put(b->p.handle, b->in.type.data, b->in.type.len, b->in.data.data, b->in.data.len);
+	}
+	if (code || result != SSE_OK)
+		return code ? code : judge(b, result);
+	if (++b->taken < SR_BATCH_MAX)
 		return 0;
-	if (b->in.terminal || b->batch.len + b->in.data.len > BATCH_BYTES)
-		code = send_batch(b);
-	if (code)
-		return code;
-	b->p.publish.n = number;
-	if (b->in.terminal)
-		return send_end(b);
-	code = add_to_batch(b);
-	return !code && b->count == SR_BATCH_MAX ? send_batch(b) : code;
+	code = wait_for(b, SR_BATCH_MAX);
+	return code ? code : push(b);
 }
 
 /* ---- input ---- */
@@ -174,7 +152,7 @@ static int flush_ids(struct bulk *b)
 /* Before it waits, all that was read is stored and its ids are out. */
 static int await_input(struct bulk *b)
 {
-	int code = send_batch(b);
+	int code = wait_for(b, 0);
 
 	if (!code)
 		code = flush_ids(b);
@@ -200,17 +178,24 @@ static int read_input(struct bulk *b)
 	if (n == 0)
 		sr_ndjson_close(&b->in);
 	if (n > 0 && sr_ndjson_feed(&b->in, bytes, (size_t)n) != SR_OK)
-		return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
+		return out_of_memory(b);
 	return 0;
 }
 
 static int refuse_line(struct bulk *b)
 {
-	int code = send_batch(b);
+	int code = wait_for(b, 0);
 
 	if (code)
 		return code;
-	return sr_ctl_fail(b->ctl, SR_EX_DATA, b->p.publish.id, "line %" PRIu64 ": %s%s", b->in.number, sr_buf_text(&b->in.why), tally(b).text);
+	return sr_ctl_fail(b->ctl, SR_EX_DATA, b->p.id, "line %" PRIu64 ": %s%s", b->in.number, sr_buf_text(&b->in.why), tally(b).text);
+}
+
+static int interrupted(struct bulk *b)
+{
+	int code = wait_for(b, 0); /* what was read is counted as stored, or not at all */
+
+	return code ? code : sr_ctl_fail(b->ctl, 128 + sr_interrupt_noted(), b->p.id, "interrupted%s", tally(b).text);
 }
 
 static int pump(struct bulk *b)
@@ -226,58 +211,39 @@ static int pump(struct bulk *b)
 			code = read_input(b);
 			break;
 		case SR_NDJSON_END:
-			return send_batch(b);
+			return wait_for(b, 0);
 		case SR_NDJSON_BAD:
 			return refuse_line(b);
 		case SR_NDJSON_NOMEM:
-			return sr_ctl_fail(b->ctl, SR_EX_LATER, b->p.publish.id, "%s%s", sr_strerror(SR_ENOMEM), tally(b).text);
+			return out_of_memory(b);
 		}
 	}
-	return code ? code : sr_ctl_fail(b->ctl, 128 + sr_interrupt_noted(), b->p.publish.id, "interrupted%s", tally(b).text);
+	return code ? code : interrupted(b);
 }
 
-/* ---- where to begin ---- */
-
-/* A named producer may have stored a part of this input in an earlier run. */
-static int find_known(struct bulk *b)
+static int run(struct bulk *b)
 {
-	struct sr_call call;
-	struct sr_reply *reply;
-	char field[2 + SR_PRODUCER_SIZE];
+	sse_result result = sr_handle_begin(b->p.handle, NULL);
 	int code;
 
-	if (!b->p.named)
-		return 0;
-	snprintf(field, sizeof field, "p:%s", b->p.name);
-	sr_ctl_plain(&call, b->ctl, "HGET", SR_KEY_STREAM, b->p.publish.id);
-	sr_call_text(&call, field);
-	code = sr_ctl_call(b->ctl, b->p.publish.id, &call, &reply);
-	if (!code)
-		b->known = strtoull(sr_reply_text(reply, NULL), NULL, 10);
-	if (b->known >= b->first)
-		sr_ctl_note(b->ctl, b->p.publish.id, "producer %s has stored the first %" PRIu64 " events already", b->p.name, b->known - b->first + 1);
-	sr_reply_free(reply);
-	return code;
+	if (result != SSE_OK)
+		return judge(b, result);
+	sr_interrupt_note();
+	code = pump(b);
+	return code ? code : flush_ids(b);
 }
 
 int sr_bulk(struct sr_ctl *ctl, const char *id)
 {
 	struct bulk b = {.ctl = ctl};
-	int code = sr_producer_start(ctl, &b.p, id);
+	int code;
 
-	if (code)
-		return code;
-	b.first = b.next = b.p.publish.n;
 	sr_ndjson_init(&b.in, (size_t)ctl->conf.event_bytes);
-	sr_buf_init(&b.batch, BATCH_BYTES + (size_t)ctl->conf.event_bytes + SR_BATCH_MAX * SR_EVENT_TYPE_MAX);
 	sr_json_begin(&b.json);
-	sr_interrupt_note();
-	code = find_known(&b);
+	code = sr_producing_start(ctl, &b.p, id, (sse_options){.stored = on_stored, .ctx = &b});
 	if (!code)
-		code = pump(&b);
-	if (!code)
-		code = flush_ids(&b);
-	sr_buf_release(&b.batch);
+		code = run(&b);
+	sr_producing_end(&b.p);
 	sr_json_release(&b.json);
 	sr_ndjson_release(&b.in);
 	return code;

@@ -5,12 +5,19 @@
 #include <string.h>
 
 #define READ (SR_BIT(SR_FLAG_JSON) | SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE))
-#define WRITE (READ | SR_BIT(SR_FLAG_USER) | SR_BIT(SR_FLAG_PRODUCER) | SR_BIT(SR_FLAG_N))
+#define WRITE (READ | SR_BIT(SR_FLAG_ID) | SR_BIT(SR_FLAG_USER) | SR_BIT(SR_FLAG_PRODUCER) | SR_BIT(SR_FLAG_N))
+
+/* Of each command that a child of `ssectl run` may use without an id. */
+#define NAMED_HELP                                                                                                       \
+	"Where SSE_STREAM names the stream, as ssectl run does for its child, ID is left out, and\n"                     \
+	"SSE_STREAM_USER is the user, unless --user is given. --id ID names a stream everywhere, and\n"                  \
+	"takes the operand's place, too.\n\n"
 
 #define END_HELP                                                                                                         \
 	"JSON is the terminal event's data; without it {}; - reads it from standard input. The\n"                        \
 	"first terminal event counts and is never changed: a stream that has ended is refused (65).\n"                   \
-	"Prints the event's id once Redis has confirmed it.\n\n"
+	"Prints the event's id once Redis has confirmed it.\n\n"                                                         \
+	NAMED_HELP
 
 #define RUN                                                                                                              \
 	(SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE) | SR_BIT(SR_FLAG_TYPE) | SR_BIT(SR_FLAG_USER) |              \
@@ -75,7 +82,7 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl open job-42 --user ada\n"
 	 "  ssectl open job-42 --user ada --type export --metadata '{\"rows\":1200}' --lease\n"},
-	{"emit", sr_command_emit, 2, 3, WRITE, true, "ID TYPE [JSON|-]  |  emit ID -", "store an event, or one a line from standard input",
+	{"emit", sr_command_emit, 1, 3, WRITE, true, "ID TYPE [JSON|-]  |  emit ID -", "store an event, or one a line from standard input",
 	 "JSON is the event's data; without it {}; - reads it from standard input. The types completed,\n"
 	 "failed and cancelled end the stream. Prints the event's id once Redis has confirmed it.\n\n"
 	 "emit ID - reads one {\"type\":...,\"data\":...} a line from standard input and stores them over\n"
@@ -87,20 +94,23 @@ static const struct sr_command commands[] = {
 	 "again with the same name and the same input, and it goes on behind what is stored.\n\n"
 	 "An unknown stream is opened (option on_unknown) for --user, or for everybody where\n"
 	 "anonymous = allow. With --user, another user's stream is refused (77).\n\n"
+	 NAMED_HELP
 	 "Examples:\n"
 	 "  ssectl emit job-42 progress '{\"percent\":40}'\n"
 	 "  ssectl emit job-42 log - <entry.json\n"
-	 "  ssectl emit job-42 token '\"Hel\"' --producer worker-7 --n 12\n"
+	 "  ssectl emit job-42 token '\"Hel\"' --producer worker7 --n 12\n"
 	 "  printf '%s\\n' '{\"type\":\"token\",\"data\":\"a\"}' '{\"type\":\"completed\"}' | ssectl emit job-42 -\n"},
-	{"complete", sr_command_end, 1, 2, WRITE, true, "ID [JSON|-]", "end a stream: completed",
+	{"complete", sr_command_end, 0, 2, WRITE, true, "ID [JSON|-]", "end a stream: completed",
 	 END_HELP "Examples:\n  ssectl complete job-42\n  ssectl complete job-42 '{\"rows\":1200}'\n"},
-	{"fail", sr_command_end, 1, 2, WRITE, true, "ID [JSON|-]", "end a stream: failed",
+	{"fail", sr_command_end, 0, 2, WRITE, true, "ID [JSON|-]", "end a stream: failed",
 	 END_HELP "Examples:\n  ssectl fail job-42 '{\"reason\":\"disk full\"}'\n"},
-	{"cancel", sr_command_end, 1, 2, WRITE, true, "ID [JSON|-]", "end a stream: cancelled",
+	{"cancel", sr_command_end, 0, 2, WRITE, true, "ID [JSON|-]", "end a stream: cancelled",
 	 END_HELP "Examples:\n  ssectl cancel job-42 '{\"by\":\"ada\"}'\n"},
-	{"beat", sr_command_beat, 1, 1, READ | SR_BIT(SR_FLAG_EPOCH), true, "ID [--epoch N]", "say that a stream's producer is alive",
+	{"beat", sr_command_beat, 0, 1, READ | SR_BIT(SR_FLAG_ID) | SR_BIT(SR_FLAG_EPOCH), true, "ID [--epoch N]", "say that a stream's producer is alive",
 	 "Keeps the stream active, and makes an orphaned one active again. With --epoch, the number\n"
 	 "that open --lease printed, it is refused (77) once another producer has taken the lease.\n\n"
+	 "Where SSE_STREAM names the stream, as ssectl run does for its child, ID is left out. --id ID\n"
+	 "names a stream everywhere, and takes the operand's place, too.\n\n"
 	 "Examples:\n"
 	 "  ssectl beat job-42\n"
 	 "  while ssectl beat job-42 --epoch 1; do sleep 10; done\n"},

@@ -105,9 +105,13 @@ int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata)
 
 /* ---- Redis ---- */
 
-int sr_ctl_redis_failed(const struct sr_ctl *ctl, const char *what, enum sr_err err)
+int sr_ctl_unavailable(const struct sr_ctl *ctl, const char *why)
 {
-	const char *why = ctl->session ? sr_session_why(ctl->session) : "";
+	return sr_ctl_fail(ctl, SR_EX_REDIS, NULL, "Redis at %s is unavailable: %s", ctl->conf.redis_url, why);
+}
+
+int sr_ctl_redis_said(const struct sr_ctl *ctl, const char *what, enum sr_err err, const char *why)
+{
 	const char *reason = *why ? why : sr_strerror(err), *url = ctl->conf.redis_url;
 
 	switch (err) {
@@ -129,6 +133,11 @@ int sr_ctl_redis_failed(const struct sr_ctl *ctl, const char *what, enum sr_err 
 	}
 }
 
+int sr_ctl_redis_failed(const struct sr_ctl *ctl, const char *what, enum sr_err err)
+{
+	return sr_ctl_redis_said(ctl, what, err, ctl->session ? sr_session_why(ctl->session) : "");
+}
+
 int sr_ctl_odd_reply(const struct sr_ctl *ctl, const char *what)
 {
 	return sr_ctl_fail(ctl, SR_EX_BUG, what, "Redis at %s answered in a form that its command does not have", ctl->conf.redis_url);
@@ -148,8 +157,7 @@ static int reach(struct sr_ctl *ctl)
 	sr_call_release(&call);
 	sr_reply_free(reply);
 	if (err == SR_EDOWN || err == SR_ETIMEOUT || err == SR_EBUSY)
-		return sr_ctl_fail(ctl, SR_EX_REDIS, NULL, "Redis at %s is unavailable: %s", ctl->conf.redis_url,
-		                   *sr_session_why(ctl->session) ? sr_session_why(ctl->session) : sr_strerror(err));
+		return sr_ctl_unavailable(ctl, *sr_session_why(ctl->session) ? sr_session_why(ctl->session) : sr_strerror(err));
 	return err == SR_OK ? 0 : sr_ctl_redis_failed(ctl, NULL, err);
 }
 
@@ -172,16 +180,21 @@ static int check_password_file(const struct sr_ctl *ctl)
 	return code;
 }
 
-int sr_ctl_connect(struct sr_ctl *ctl)
+int sr_ctl_prepare(struct sr_ctl *ctl)
 {
 	const char *deadline = ctl->flag[SR_FLAG_DEADLINE];
-	struct sr_buf why;
-	int code;
 
 	ctl->deadline_ms = ctl->writes ? SR_WRITE_DEADLINE_MS : SR_READ_DEADLINE_MS;
 	if (deadline && !sr_word_duration(deadline, 100, 24 * 3600000, &ctl->deadline_ms))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--deadline: '%.60s' is not a duration from 100ms to 24h, like 500ms, 10s or 2m", deadline);
-	code = check_password_file(ctl);
+	return check_password_file(ctl);
+}
+
+int sr_ctl_connect(struct sr_ctl *ctl)
+{
+	struct sr_buf why;
+	int code = sr_ctl_prepare(ctl);
+
 	if (code)
 		return code;
 	sr_buf_init(&why, 1024);

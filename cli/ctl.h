@@ -14,7 +14,7 @@
 
 /* The flags of ssectl's own. A row of `flag` is NULL when it was not given, "" for a switch that was. */
 enum sr_ctl_flag {
-	SR_FLAG_JSON, SR_FLAG_VERBOSE, SR_FLAG_TYPE, SR_FLAG_USER, SR_FLAG_METADATA, SR_FLAG_LEASE, SR_FLAG_PRODUCER, SR_FLAG_N,
+	SR_FLAG_JSON, SR_FLAG_VERBOSE, SR_FLAG_ID, SR_FLAG_TYPE, SR_FLAG_USER, SR_FLAG_METADATA, SR_FLAG_LEASE, SR_FLAG_PRODUCER, SR_FLAG_N,
 	SR_FLAG_DEADLINE, SR_FLAG_EPOCH, SR_FLAG_STATE, SR_FLAG_AFTER,
 	SR_FLAG_MAP, SR_FLAG_EVENT, SR_FLAG_COALESCE, SR_FLAG_TEE, SR_FLAG_TAIL, SR_FLAG_TIMEOUT, SR_FLAG_IDLE_TIMEOUT, SR_FLAG_GRACE,
 	SR_FLAG_SPOOL, SR_FLAG_REQUIRE,
@@ -53,6 +53,8 @@ const char *sr_ctl_user(const struct sr_ctl *ctl);
 /* Append --metadata, checked, to a buffer of SR_METADATA_MAX. 0 or the exit code. */
 int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata);
 
+/* What comes before the first connection: --deadline, and whether the password can be read. 0 or the exit code. */
+int sr_ctl_prepare(struct sr_ctl *ctl);
 /* Reach Redis, within --deadline. 0 or the exit code. */
 int sr_ctl_connect(struct sr_ctl *ctl);
 /**
@@ -65,6 +67,10 @@ int sr_ctl_connect(struct sr_ctl *ctl);
 int sr_ctl_call(struct sr_ctl *ctl, const char *what, struct sr_call *call, struct sr_reply **reply);
 /* The exit code for a call that ended as `err`, after saying so. */
 int sr_ctl_redis_failed(const struct sr_ctl *ctl, const char *what, enum sr_err err);
+/* The same for what was not the session's: `why` in Redis's own words, or "". */
+int sr_ctl_redis_said(const struct sr_ctl *ctl, const char *what, enum sr_err err, const char *why);
+/* The same when nothing was sent. */
+int sr_ctl_unavailable(const struct sr_ctl *ctl, const char *why);
 /* A reply which has not the shape that its command gives. */
 int sr_ctl_odd_reply(const struct sr_ctl *ctl, const char *what);
 

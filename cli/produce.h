@@ -1,28 +1,28 @@
-/* produce.h - what the producing commands share. */
+/* produce.h - what the producing commands share: one producer of the C library, set up from the flags. */
 #ifndef SR_PRODUCE_H
 #define SR_PRODUCE_H
 #include "cli/ctl.h"
+#include "common/lib/producer_handle.h"
 
-#define SR_PRODUCER_SIZE 33 /* 32 characters and NUL */
-#define SR_N_MAX ((UINT64_C(1) << 53) - 1) /* the scripts count in doubles */
-
-struct sr_producer {
-	struct sr_publish publish; /* id, user, create, producer, n */
-	char name[SR_PRODUCER_SIZE];
-	bool named;                /* --producer was given */
+struct sr_producing {
+	struct sr_ctl *ctl;
+	const char *id, *user;     /* user "" = none is given */
+	const char *name;          /* --producer; NULL = a random one */
+	uint64_t n;                /* --n; 1 */
+	sse_producer *handle;
 };
 
-/* Fill from the flags and reach Redis. 0 or the exit code. */
-int sr_producer_start(struct sr_ctl *ctl, struct sr_producer *p, const char *id);
+/* Fill from the flags; sends nothing yet. `options` may hold stored and ctx. 0 or the exit code; end it in any case. */
+int sr_producing_start(struct sr_ctl *ctl, struct sr_producing *p, const char *id, sse_options options);
+void sr_producing_end(struct sr_producing *p);
 
-/**
- * Say why a publish or an end was not stored.
- * Returns 0 for an outcome that is none (SR_NEW, SR_SAME), else the exit code. `detail` is put behind the message: "; 3 events stored".
- */
-int sr_producer_refused(const struct sr_ctl *ctl, const struct sr_producer *p, const struct sr_publish_result *result, const char *detail);
+/* Say why a call was not done. Returns 0 for SSE_OK, else the exit code. `detail` is put behind the message: "; 3 events stored". */
+int sr_producing_failed(const struct sr_producing *p, sse_result result, const char *detail);
+/* May some of what was asked for be done, although no answer says so? */
+bool sr_producing_doubtful(const struct sr_producing *p, sse_result result);
 
 /* Print an event's id. SR_ENOMEM when that failed. */
-SR_MUST_CHECK enum sr_err sr_producer_print(struct sr_ctl *ctl, struct sr_json *json, const char *event_id, bool repeat);
+SR_MUST_CHECK enum sr_err sr_producing_print(struct sr_ctl *ctl, struct sr_json *json, const char *event_id, bool repeat);
 
 /* bulk.c: `emit ID -` */
 int sr_bulk(struct sr_ctl *ctl, const char *id);

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +173,20 @@ static void on_done(struct ev_loop *loop, ev_io *w, int revents)
 	let_go(job);
 }
 
+/* Signals are for the program's own threads: in a library this one must not take them. */
+static bool start_thread(pthread_t *thread, struct sr_lookup *job)
+{
+	sigset_t all, old;
+	bool started;
+
+	sigfillset(&all);
+	if (pthread_sigmask(SIG_SETMASK, &all, &old) != 0)
+		return false;
+	started = pthread_create(thread, NULL, look_up, job) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return started;
+}
+
 struct sr_lookup *sr_lookup_start(struct ev_loop *loop, const struct sr_address *address, unsigned attempt, sr_lookup_cb *cb, void *ctx)
 {
 	struct sr_lookup *job = sr_calloc(1, sizeof *job);
@@ -189,7 +205,7 @@ struct sr_lookup *sr_lookup_start(struct ev_loop *loop, const struct sr_address 
 		free(job);
 		return NULL;
 	}
-	if (pthread_create(&thread, NULL, look_up, job) != 0) {
+	if (!start_thread(&thread, job)) {
 		atomic_store(&job->holders, 1);
 		let_go(job);
 		return NULL;

@@ -98,6 +98,8 @@ static const char *place(char out[ORIGIN_SIZE], const struct sr_conf *c, const s
 		snprintf(out, ORIGIN_SIZE, "%s:%d: %s", c->file, origin.line, o->name);
 	else if (origin.from == SR_FROM_ENVIRONMENT)
 		snprintf(out, ORIGIN_SIZE, "%s", sr_option_variable(spelling, o));
+	else if (origin.from == SR_FROM_SETTING)
+		snprintf(out, ORIGIN_SIZE, "%s", o->name);
 	else
 		snprintf(out, ORIGIN_SIZE, "%s", sr_option_flag(spelling, o));
 	return out;
@@ -173,7 +175,8 @@ void sr_conf_release(struct sr_conf *conf)
 static void describe_origin(char out[ORIGIN_SIZE], const struct sr_conf *c, int option)
 {
 	static const char *const names[] = {
-		[SR_FROM_DEFAULT] = "default", [SR_FROM_ENVIRONMENT] = "environment", [SR_FROM_FLAG] = "flag"};
+		[SR_FROM_DEFAULT] = "default", [SR_FROM_ENVIRONMENT] = "environment", [SR_FROM_FLAG] = "flag",
+		[SR_FROM_SETTING] = "setting"};
 	struct sr_conf_origin origin = c->origin[option];
 
 	if (origin.from == SR_FROM_FILE)

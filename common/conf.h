@@ -18,7 +18,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifndef SR_CONF_PATH /* make sysconfdir=... says otherwise */
 #define SR_CONF_PATH "/etc/sse-resilience/sse-resilience.conf"
+#endif
 
 #define SR_CONF_COUNT 33 /* options */
 #define SR_CONF_TEXT_MAX 4096 /* bytes of a text */
@@ -27,7 +29,7 @@ enum sr_anonymous { SR_ANONYMOUS_DENY, SR_ANONYMOUS_ALLOW };
 enum sr_on_unknown { SR_UNKNOWN_REGISTER, SR_UNKNOWN_WAIT };
 
 /* Where a value was said last. */
-enum sr_origin { SR_FROM_DEFAULT, SR_FROM_FILE, SR_FROM_ENVIRONMENT, SR_FROM_FLAG };
+enum sr_origin { SR_FROM_DEFAULT, SR_FROM_FILE, SR_FROM_ENVIRONMENT, SR_FROM_FLAG, SR_FROM_SETTING };
 struct sr_conf_origin {
 	enum sr_origin from;
 	int line; /* SR_FROM_FILE: the line, from 1 */
@@ -113,6 +115,14 @@ SR_MUST_CHECK enum sr_conf_action sr_conf_start(struct sr_conf *conf, const stru
  * Returns  SR_OK and *conf new; SR_EINVAL, SR_EIO or SR_ENOMEM with the sentence in `why`, and *conf untouched.
  */
 SR_MUST_CHECK enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why);
+
+/**
+ * Read file and environment as a program does, and settings in place of flags: for a library.
+ * conf      filled on SR_OK (release it), else empty
+ * settings  "name=value" of options, or "config=FILE"; NULL-ended, or NULL. Of a repeated name the last counts.
+ * Returns   SR_OK; SR_EINVAL, SR_EIO or SR_ENOMEM with the sentence in `why`. Prints nothing.
+ */
+SR_MUST_CHECK enum sr_err sr_conf_settings(struct sr_conf *conf, const char *const *settings, struct sr_buf *why);
 
 void sr_conf_release(struct sr_conf *conf);
 

@@ -3,7 +3,6 @@
  * lets the flags that are options go over them. A reload is the second half alone. */
 #include "common/conf_parts.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { WHY_MAX = 1024 };
@@ -208,45 +207,17 @@ static enum sr_err second_walk(struct sr_conf *conf, const char **config, const 
 	return SR_OK;
 }
 
-/* A password that cannot be read is said at the start, not by a connection that is refused. */
-static enum sr_err try_password(const struct sr_conf *conf, struct sr_buf *why)
-{
-	struct sr_buf password;
-	enum sr_err e;
-
-	if (!conf->redis_password_file[0])
-		return SR_OK;
-	sr_buf_init(&password, 1024);
-	e = sr_conf_secret(&password, conf->redis_password_file, why);
-	if (password.data)
-		explicit_bzero(password.data, password.cap);
-	sr_buf_release(&password);
-	return e;
-}
-
 /* Fill `conf`, which is all zero; it is empty again after an error, and `why` has the sentence. */
 static enum sr_err load(struct sr_conf *conf, const struct sr_usage *usage, char **argv, struct sr_buf *why)
 {
-	const char *path = getenv("SSE_CONFIG");
+	const char *path = NULL;
 	enum sr_err e = second_walk(NULL, &path, usage, argv, why);
 
 	if (!e)
-		e = sr_conf_set_defaults(conf, why);
-	if (!e)
-		e = sr_conf_read_file(conf, path ? path : SR_CONF_PATH, !path, why);
-	if (!e)
-		e = sr_conf_read_environment(conf, why);
+		e = sr_conf_begin(conf, path, why);
 	if (!e)
 		e = second_walk(conf, &path, usage, argv, why);
-	if (!e)
-		e = sr_conf_cross_check(conf, why);
-	if (!e)
-		e = try_password(conf, why);
-	if (e == SR_ENOMEM)
-		sr_buf_explain(why, "%s", sr_strerror(e));
-	if (e)
-		sr_conf_release(conf);
-	return e;
+	return sr_conf_finish(conf, e, why);
 }
 
 enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why)

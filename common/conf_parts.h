@@ -1,9 +1,10 @@
-/* conf_parts.h - what the files of conf share. Nobody else includes it.
+/* conf_parts.h - what the files of conf share. Nobody else includes it but deploy/man/options.c, which prints the table.
  *   conf_table    the options: name, kind, default, bounds, help
  *   conf_value    one value: text to number and back, the rules of the texts
  *   conf_address  status_allow
  *   conf          the struct: set, load, check against each other, dump
  *   conf_file     the file's lines; secrets
+ *   conf_load     what lies under flags and settings, and the settings
  *   conf_args     the command line, and sr_conf_start
  *   conf_help     --help */
 #ifndef SR_CONF_PARTS_H
@@ -74,6 +75,12 @@ SR_MUST_CHECK enum sr_err sr_conf_cross_check(const struct sr_conf *c, struct sr
 /* conf_file */
 /* SR_EIO when `path` cannot be read; with `optional`, one that does not exist is as good as empty. */
 SR_MUST_CHECK enum sr_err sr_conf_read_file(struct sr_conf *c, const char *path, bool optional, struct sr_buf *why);
+
+/* conf_load */
+/* Defaults, file and environment into `conf`, which is all zero. path: of --config; NULL = what the environment says. */
+SR_MUST_CHECK enum sr_err sr_conf_begin(struct sr_conf *conf, const char *path, struct sr_buf *why);
+/* After flags or settings, which ended as `e`: the last checks. On any error `conf` is released. Returns the error. */
+SR_MUST_CHECK enum sr_err sr_conf_finish(struct sr_conf *conf, enum sr_err e, struct sr_buf *why);
 
 /* conf_args */
 extern const struct sr_flag sr_common_flags[]; /* what every program has besides the options; ended by a NULL name */

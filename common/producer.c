@@ -141,6 +141,7 @@ static void on_ready(void *ctx)
 {
 	struct sr_producer *p = ctx;
 
+	p->reached = true;
 	if (p->end != SR_PRODUCER_LIVES)
 		return;
 	sr_producer_well(p);
@@ -356,6 +357,21 @@ uint64_t sr_producer_next_n(const struct sr_producer *p)
 const char *sr_producer_name(const struct sr_producer *p)
 {
 	return p->name;
+}
+
+bool sr_producer_reached(const struct sr_producer *p)
+{
+	return p->reached;
+}
+
+uint64_t sr_producer_known(const struct sr_producer *p)
+{
+	return p->known;
+}
+
+struct sr_event_id sr_producer_beat_last(const struct sr_producer *p)
+{
+	return p->beat_last;
 }
 
 const char *sr_producer_why(const struct sr_producer *p)

@@ -107,6 +107,9 @@ size_t sr_producer_bytes(const struct sr_producer *p);         /* of the backlog
 uint64_t sr_producer_skipped(const struct sr_producer *p);     /* dropped by drop_oldest since the start */
 uint64_t sr_producer_next_n(const struct sr_producer *p);      /* number of the next event taken */
 const char *sr_producer_name(const struct sr_producer *p);
+bool sr_producer_reached(const struct sr_producer *p);         /* there was a connection: calls may have been sent */
+uint64_t sr_producer_known(const struct sr_producer *p);       /* an earlier program has stored what is up to this number; 0 = nothing known */
+struct sr_event_id sr_producer_beat_last(const struct sr_producer *p); /* the stream's last event, as the last beat told; 0-0 = none */
 /* Why nothing goes on: the connection's or Redis's words; "" while all is well. */
 const char *sr_producer_why(const struct sr_producer *p);
 

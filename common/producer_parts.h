@@ -41,6 +41,8 @@ struct sr_producer {
 	bool open_sent, look_sent, batch_sent, beat_sent; /* and not yet answered */
 	bool beat_wanted;           /* asked for, or due for another reason than time */
 
+	struct sr_event_id beat_last; /* what the last beat told of the log */
+	bool reached;               /* the connection was ready once */
 	sr_mono_ms beat_at;         /* the next beat */
 	sr_mono_ms resume_at;       /* after a refusal nothing is sent before */
 	int64_t pause;              /* the next pause after a refusal, ms */

@@ -269,13 +269,14 @@ void sr_producer_send_batch(struct sr_producer *p)
 
 /* --- beats --------------------------------------------------------------------------------------------------- */
 
-static void beaten(struct sr_producer *p, enum sr_outcome outcome)
+static void beaten(struct sr_producer *p, const struct sr_beat_result *result)
 {
-	switch (outcome) {
+	switch (result->outcome) {
 	case SR_SAME:
 	case SR_REVIVED:
+		p->beat_last = result->last;
 		if (p->hooks.on_beat)
-			p->hooks.on_beat(p->ctx, outcome);
+			p->hooks.on_beat(p->ctx, result->outcome);
 		break;
 	case SR_ENDED:
 		/* An unanswered batch may hold the end: its own answer says so. */
@@ -307,7 +308,7 @@ static void beat_answered(void *ctx, enum sr_err err, const struct sr_reply *rep
 	if (sr_beat_read(reply, 0, &result) != SR_OK)
 		sr_producer_trouble(p, SR_EREPLY, malformed);
 	else
-		beaten(p, result.outcome);
+		beaten(p, &result);
 	sr_producer_pump(p);
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # install-deps.sh - install the Debian packages that are missing, and nothing else.
 #
-#   deploy/install-deps.sh build|run|test|lint ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
+#   deploy/install-deps.sh build|run|test|lint|deb ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
 #
 # Debian 12 and 13. Silent when nothing is missing. Needs root or sudo only when something is.
 set -u
@@ -21,7 +21,7 @@ node_is_new_enough() {
 	[ "${version%%.*}" -ge 18 ] 2>/dev/null
 }
 
-bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint ..." >&2; exit 64; }
+bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint|deb ..." >&2; exit 64; }
 [ $# -gt 0 ] || bad_usage
 for group in "$@"; do
 	case $group in
@@ -31,13 +31,16 @@ for group in "$@"; do
 		want_command pkg-config pkgconf ;;
 	run)
 		want redis-server lighttpd spawn-fcgi ;;
-	test) # php-cli to ruby-redis: the recipes of deploy/examples run in the tests; apache2-bin is Apache without a service of the system's
+	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running;
+	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests
 		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis
-		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl
+		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd multiwatch logrotate
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
-		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc ;;
+		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
+	deb)
+		want debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
 	*)
 		bad_usage ;;
 	esac

@@ -28,6 +28,8 @@
 #define QUEUE_MAX 4096      /* requests the loop has not taken yet; then the threads wait */
 #define INCOMPLETE_MAX 1024 /* connections of one thread whose request is not whole */
 #define ACCEPT_PAUSE_MS 200 /* when descriptors or memory are out: other streams may leave */
+#define ACCEPT_WAIT_MS 10   /* for a connection that another process took first, should accept() wait at all */
+#define STOP_WAIT_MS 1000   /* after sr_intake_stop(): for the rest of requests that have begun */
 
 struct sr_intake {
 	int listen_fd, stop_fd; /* stop_fd is readable from sr_intake_stop() on */
@@ -38,6 +40,7 @@ struct sr_intake {
 	int threads;
 	pthread_t *thread;
 	atomic_bool stopping;
+	atomic_int ended;       /* threads */
 
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t room;
@@ -392,12 +395,14 @@ static bool watch(struct intake_thread *t)
 	return false;
 }
 
-static void wait_and_work(struct intake_thread *t)
+/* Wait for at most `most` ms; -1: for however long. */
+static void wait_and_work(struct intake_thread *t, int most)
 {
 	struct epoll_event events[64];
 	struct sr_due *first = sr_due_first(&t->incomplete);
 	int64_t left = first ? first->at - sr_clock_mono() : -1;
-	int n = epoll_wait(t->ep, events, 64, first ? (left > 0 ? (int)left + 1 : 0) : -1);
+	int wait = first ? (left > 0 ? (int)left + 1 : 0) : -1;
+	int n = epoll_wait(t->ep, events, 64, most >= 0 && (wait < 0 || wait > most) ? most : wait);
 
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == &t->in->stop_fd)
@@ -412,22 +417,38 @@ static void wait_and_work(struct intake_thread *t)
 	expire(t);
 }
 
+/* The backlog is for the other processes. Whoever was accepted may say the rest: a restart refuses nobody. */
+static void finish(struct intake_thread *t)
+{
+	sr_mono_ms until = sr_clock_mono() + STOP_WAIT_MS;
+	struct sr_due *d;
+
+	epoll_ctl(t->ep, EPOLL_CTL_DEL, t->in->listen_fd, NULL);
+	epoll_ctl(t->ep, EPOLL_CTL_DEL, t->in->stop_fd, NULL);
+	while (sr_due_first(&t->incomplete) && sr_clock_mono() < until)
+		wait_and_work(t, (int)(until - sr_clock_mono()) + 1);
+	while ((d = sr_due_first(&t->incomplete))) {
+		struct incomplete *c = SR_DUE_OWNER(d, struct incomplete, due);
+
+		refuse(c->fd, "stopping, and not whole yet");
+		forget(t, c);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct intake_thread t = {.in = arg, .ep = -1};
-	struct sr_due *d;
 
 	sr_due_list_init(&t.incomplete);
-	if (watch(&t))
+	if (watch(&t)) {
 		while (!t.in->stopping)
-			wait_and_work(&t);
-	while ((d = sr_due_first(&t.incomplete))) {
-		refuse(SR_DUE_OWNER(d, struct incomplete, due)->fd, "stopping");
-		forget(&t, SR_DUE_OWNER(d, struct incomplete, due));
+			wait_and_work(&t, -1);
+		finish(&t);
 	}
 	if (t.ep >= 0)
 		close(t.ep);
 	free(t.bytes);
+	t.in->ended++;
 	return NULL;
 }
 
@@ -466,6 +487,18 @@ static int start_threads(struct sr_intake *in, int count)
 	return error;
 }
 
+/* The flags of the listening socket belong to all who share it. systemd takes O_NONBLOCK away each time it starts one more of them
+ * with the socket as standard input, and whoever is in accept() just then would stay there. The time limit is the socket's
+ * own, which nobody resets, and as good: accept() obeys it. */
+static int make_accept_return(int listen_fd)
+{
+	struct timeval tv = {.tv_usec = ACCEPT_WAIT_MS * 1000};
+
+	if (setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) != 0)
+		return -1;
+	return fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+}
+
 struct sr_intake *sr_intake_start(struct ev_loop *loop, const struct sr_intake_options *o, sr_intake_cb *cb, void *ctx)
 {
 	struct sr_intake *in = sr_calloc(1, sizeof *in);
@@ -487,7 +520,7 @@ struct sr_intake *sr_intake_start(struct ev_loop *loop, const struct sr_intake_o
 	in->arrived.data = in;
 	ev_async_start(loop, &in->arrived);
 	if (!in->user_variable || !in->thread || in->stop_fd < 0 || FCGX_Init() != 0 ||
-	    fcntl(in->listen_fd, F_SETFL, fcntl(in->listen_fd, F_GETFL) | O_NONBLOCK) != 0 || start_threads(in, o->threads) != 0) {
+	    make_accept_return(in->listen_fd) != 0 || start_threads(in, o->threads) != 0) {
 		sr_intake_free(in);
 		return NULL;
 	}
@@ -517,6 +550,16 @@ void sr_intake_stop(struct sr_intake *in)
 	pthread_mutex_unlock(&in->lock);
 	if (eventfd_write(in->stop_fd, 1) != 0)
 		sr_log(SR_LOG_ERROR, "cannot stop the intake", "reason", strerror(errno), (char *)NULL);
+}
+
+bool sr_intake_quiet(struct sr_intake *in)
+{
+	bool quiet;
+
+	pthread_mutex_lock(&in->lock);
+	quiet = in->ended == in->threads && !in->head;
+	pthread_mutex_unlock(&in->lock);
+	return quiet;
 }
 
 void sr_intake_free(struct sr_intake *in)

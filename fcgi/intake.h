@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "fcgi/request.h"
 #include <ev.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sr_intake;
@@ -30,9 +31,11 @@ typedef void sr_intake_cb(void *ctx, struct sr_request *request);
 struct sr_intake *sr_intake_start(struct ev_loop *loop, const struct sr_intake_options *options, sr_intake_cb *cb, void *ctx);
 /* New values for the next connections (SIGHUP). SR_ENOMEM: the old ones stay. */
 SR_MUST_CHECK enum sr_err sr_intake_configure(struct sr_intake *in, int64_t receive_timeout, const char *user_variable);
-/* Accept no more. What is queued or being parsed still arrives. */
+/* Accept no more. What was accepted still arrives: what is queued, being parsed, or made whole within a second. */
 void sr_intake_stop(struct sr_intake *in);
-/* sr_intake_stop(), wait for the threads (at most receive_timeout), free what is queued. NULL is fine. */
+/* After sr_intake_stop(): has the last request been handed to the callback? */
+bool sr_intake_quiet(struct sr_intake *in);
+/* sr_intake_stop(), wait for the threads (about a second at most), free what is queued. NULL is fine. */
 void sr_intake_free(struct sr_intake *in);
 
 #endif

@@ -1,6 +1,7 @@
 /* main.c - sse-fcgi: options, socket, signals, the loop. Owns everything that is global. */
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/notify.h"
 #include "fcgi/hub.h"
 #include "fcgi/intake.h"
 #include "fcgi/route.h"
@@ -19,9 +20,9 @@ static const struct sr_usage usage = {
     .program = "sse-fcgi",
     .synopsis = "[options]",
     .summary = "Serve event streams over FastCGI. The listening socket is file descriptor 0, as spawn-fcgi, multiwatch and systemd hand it over.",
-    .examples = "  spawn-fcgi -s /run/sse/fcgi.sock -M 0660 -U www-data -F 2 -P /run/sse/pids -- /usr/bin/sse-fcgi\n"
-                "  spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/bin/sse-fcgi --log-level=debug\n"
-                "  sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
+    .examples = "spawn-fcgi -s /run/sse/fcgi.sock -M 0600 -U www-data -F 2 -P /run/sse/pids -- /usr/sbin/sse-fcgi\n"
+                "spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/sbin/sse-fcgi --log-level=debug\n"
+                "sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
 };
 
 struct responder {
@@ -30,6 +31,7 @@ struct responder {
 	struct sr_tokens *tokens; /* NULL: publishing is off */
 	struct sr_hub *hub;
 	struct sr_intake *intake;
+	struct sr_notify notify;
 	int argc;
 	char **argv;
 	ev_signal term, intr, usr1, hup;
@@ -71,6 +73,7 @@ static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	sr_notify_stopping();
 	sr_intake_stop(r->intake);
 	sr_hub_drain(r->hub);
 }
@@ -116,6 +119,13 @@ static void adopt(struct responder *r, struct sr_conf *fresh, struct sr_tokens *
 	sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
 }
 
+/* After a rotation. Whatever becomes of the configuration: it is also what logrotate sends. */
+static void reopen_log(const struct sr_conf *conf)
+{
+	if (sr_log_open(usage.program, conf->log_target, (enum sr_log_level)conf->log_level) != SR_OK)
+		sr_log(SR_LOG_ERROR, "the log stays where it is", "target", conf->log_target, "reason", strerror(errno), (char *)NULL);
+}
+
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct responder *r = w->data;
@@ -126,6 +136,8 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	sr_notify_reloading();
+	reopen_log(&r->conf);
 	sr_buf_init(&why, 4096);
 	if (sr_conf_reload(&fresh, &usage, r->argc, r->argv, &why) != SR_OK) {
 		sr_log(SR_LOG_ERROR, "configuration refused, the old one is kept", "reason", sr_buf_text(&why), (char *)NULL);
@@ -139,6 +151,16 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 		adopt(r, &fresh, tokens);
 	}
 	sr_buf_release(&why);
+	sr_notify_reloaded();
+}
+
+/* What systemctl status shows. */
+static void describe(void *ctx, char *out, size_t size)
+{
+	const struct sr_hub *hub = ((const struct responder *)ctx)->hub;
+
+	snprintf(out, size, "%s; %zu streams, %zu viewers%s", sr_hub_online(hub) ? "Redis ready" : "Redis is away", hub->channels, hub->viewers,
+	         hub->draining ? "; draining" : "");
 }
 
 static void watch_signal(struct responder *r, ev_signal *w, void (*cb)(struct ev_loop *, ev_signal *, int), int number)
@@ -185,6 +207,17 @@ static int start(struct responder *r)
 	return SR_EX_OK;
 }
 
+/* Until a drain is over: all streams have ended, and what the threads had accepted before has come and been answered. */
+static void serve(struct responder *r)
+{
+	bool quiet;
+
+	do {
+		quiet = sr_intake_quiet(r->intake); /* before the loop, which then looks after what came last */
+		ev_run(r->loop, 0);
+	} while (!quiet);
+}
+
 int main(int argc, char **argv)
 {
 	struct responder r = {.argc = argc, .argv = argv};
@@ -218,7 +251,8 @@ int main(int argc, char **argv)
 	code = start(&r);
 	if (code == SR_EX_OK) {
 		sr_log(SR_LOG_INFO, "serving", "mount", r.conf.mount, "redis", r.conf.redis_url, "node", r.hub->node, (char *)NULL);
-		ev_run(r.loop, 0);
+		sr_notify_start(&r.notify, r.loop, describe, &r);
+		serve(&r);
 		sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
 	}
 	sr_intake_free(r.intake);

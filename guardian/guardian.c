@@ -1,12 +1,13 @@
 #include "guardian/guardian.h"
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "guardian/canary.h"
 #include "guardian/late.h"
-#include "guardian/notify.h"
 #include "guardian/round.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TICK_MS 1000
@@ -327,6 +328,13 @@ static enum sr_err take_over(struct guardian *g, struct sr_conf *fresh, struct s
 	return SR_OK;
 }
 
+/* After a rotation. Whatever becomes of the configuration: it is also what logrotate sends. */
+static void reopen_log(const struct guardian *g)
+{
+	if (sr_log_open(g->command->usage->program, g->conf->log_target, (enum sr_log_level)g->conf->log_level) != SR_OK)
+		sr_log(SR_LOG_ERROR, "the log stays where it is", "target", g->conf->log_target, "reason", strerror(errno), (char *)NULL);
+}
+
 static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct guardian *g = w->data;
@@ -337,6 +345,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	sr_notify_reloading();
+	reopen_log(g);
 	sr_buf_init(&why, 1024);
 	err = sr_conf_reload(&fresh, g->command->usage, g->command->argc, g->command->argv, &why);
 	if (err == SR_OK)
@@ -345,17 +355,27 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 		sr_log(SR_LOG_ERROR, "the new configuration is refused, the old one stays", "reason",
 		       why.len ? why.data : sr_strerror(err), (char *)NULL);
 		sr_conf_release(&fresh);
-	} else if (sr_log_open(g->command->usage->program, g->conf->log_target, (enum sr_log_level)g->conf->log_level) != SR_OK) {
-		sr_log(SR_LOG_ERROR, "the log stays where it is", "target", g->conf->log_target, "reason", strerror(errno), (char *)NULL);
 	} else {
+		reopen_log(g);
 		sr_log(SR_LOG_INFO, "configuration read again", (char *)NULL);
 	}
 	sr_buf_release(&why);
+	sr_notify_reloaded();
 	if (err == SR_OK && ev_is_active(&g->pass)) {
 		soon = sr_clock_mono() + jittered_interval(g);
 		g->usual_at = soon < g->usual_at ? soon : g->usual_at;
 		plan(g);
 	}
+}
+
+/* What systemctl status shows. */
+static void describe(void *ctx, char *out, size_t size)
+{
+	const struct guardian *g = ctx;
+	const struct sr_report *r = &g->report;
+
+	snprintf(out, size, "%s; %lld passes, %lld marked, %lld failed, %lld healed%s%s", sr_redis_ready(g->link.redis) ? "Redis ready" : "Redis is away",
+	         r->passes, r->marked, r->failed, r->healed, r->passes > 0 ? "; last " : "", r->passes > 0 ? r->last_at : "");
 }
 
 /* --- start and end ------------------------------------------------------------------------------------------- */
@@ -397,7 +417,7 @@ static void start(struct guardian *g)
 	}
 	ev_timer_start(g->link.loop, &g->node);
 	g->due = true;
-	sr_notify_start(&g->notify, g->link.loop);
+	sr_notify_start(&g->notify, g->link.loop, describe, g);
 }
 
 /* The proof has to outlast the slowest way back: a beat that was just missed, and the longest pause before a reconnect. */

@@ -4,7 +4,7 @@
  *    │                          ├─> round ──> sweep ──> sample, pace
  *    │                          │         └─> heal
  *    │                          ├─> report
- *    │                          └─> late, notify
+ *    │                          └─> late, common/notify
  *    └─────> dry: --dry-run */
 #include "common/conf.h"
 #include "common/log.h"

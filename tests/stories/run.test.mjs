@@ -131,7 +131,7 @@ story('inside the job ssectl knows the stream; flags of run reach it', noWeb, as
   const wrapped = await wrap(world, 'descriptors', [], 'ls /proc/self/fd');
   assert.equal(lines(wrapped.events).join('\n'), plain.stdout.trim(), 'no descriptor of ssectl is open in the job');
   writeFileSync(join(world.dir, 'other.conf'), `redis_url = unix://${world.dir}/nowhere.sock\n`);
-  const script = `printf '%s %s %s' "$SSE_STREAM" "$SSE_STREAM_USER" "$SSE_KEY_PREFIX"; cd /; ${program('ssectl')} emit "$SSE_STREAM" progress '{"pct":40}' --user "$SSE_STREAM_USER" >/dev/null`;
+  const script = `printf '%s %s %s' "$SSE_STREAM" "$SSE_STREAM_USER" "$SSE_KEY_PREFIX"; cd /; ${program('ssectl')} emit progress '{"pct":40}' >/dev/null`;
   const { code, stderr } = await run(program('ssectl'), ['--config', 'other.conf', '--redis-url', world.settings.redis_url, '--key-prefix', 'other:', 'run', 'inner', '--user', 'u1', '--',
     'sh', '-c', script], { cwd: world.dir, env: { SSE_CONFIG: '/nonsense' } });
   assert.equal(code, 0, stderr);

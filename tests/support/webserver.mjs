@@ -154,7 +154,6 @@ function lighttpdConfig(server) {
       $HTTP["url"] =~ "^${mount}/.*" {
         auth.require = ()
         setenv.set-request-header = ( "X_User_Id" => "" )
-        server.max-request-size = 65536 # KiB; so that the limits of sse-fcgi itself are seen
       }` : '');
     return host ? `$HTTP["host"] == "${host}" {\n${inner}\n}` : inner;
   });

@@ -142,6 +142,9 @@ export class World {
   /** A running ssectl of any other kind, its output as it comes. */
   command(...args) { return this.#kept(this.producers, new Producer(program('ssectl'), ['--config', this.configFile, ...args])); }
 
+  /** Anything else that has kill(), and is to end with the world. */
+  keep(item) { return this.#kept(this.producers, item); }
+
   // HTTP
   url(path) { return `http://127.0.0.1:${this.port}${path}`; }
   async get(path, { user = 'u1', headers = {}, ...rest } = {}) {

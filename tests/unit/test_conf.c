@@ -865,3 +865,68 @@ Test(conf, refuses_wrong_addresses)
 	for (const char *const *b = bad; *b; b++)
 		check_text("status_allow", *b, "must list IPv4 or IPv6 addresses");
 }
+
+/* ---- settings ---- */
+
+static const char *refused_setting(const char *const *settings)
+{
+	static char said[512];
+	struct sr_conf conf;
+	struct sr_buf why;
+
+	sr_buf_init(&why, 500);
+	cr_assert_neq(sr_conf_settings(&conf, settings, &why), SR_OK);
+	cr_assert_null(conf.redis_url, "nothing is left behind");
+	snprintf(said, sizeof said, "%s", sr_buf_text(&why));
+	sr_buf_release(&why);
+	return said;
+}
+#define refuse_settings(...) refused_setting((const char *const[]){__VA_ARGS__, NULL})
+
+Test(conf, settings_go_over_environment_and_file)
+{
+	struct sr_conf conf;
+
+	write_config("max_streams = 5\nlog_events = 50\nmount = /file\n");
+	setenv("SSE_LOG_EVENTS", "60", 1);
+	setenv("SSE_MOUNT", "/env", 1);
+	setenv("SSE_CONFIG", "/nowhere", 1);
+	cr_assert_eq(sr_conf_settings(&conf, (const char *const[]){"mount=/m", config_flag + 2, "key_prefix=a=b:", "mount=/n", NULL}, NULL), SR_OK);
+	cr_assert_eq(conf.max_streams, 5);
+	cr_assert_eq(conf.log_events, 60);
+	cr_assert_str_eq(conf.mount, "/n", "the last counts");
+	cr_assert_str_eq(conf.key_prefix, "a=b:");
+	sr_conf_release(&conf);
+	unsetenv("SSE_CONFIG");
+	cr_assert_eq(sr_conf_settings(&conf, NULL, NULL), SR_OK);
+	cr_assert_str_eq(conf.mount, "/env");
+	sr_conf_release(&conf);
+}
+
+Test(conf, settings_that_are_none)
+{
+	cr_assert_str_eq(refuse_settings("max_streams"), "setting 'max_streams': write name=value");
+	cr_assert_str_eq(refuse_settings("max_stream=5"), "unknown setting 'max_stream'; did you mean max_streams?");
+	cr_assert_str_eq(refuse_settings("max_streams=5", "help="), "unknown setting 'help'");
+	cr_assert_str_eq(refuse_settings("--mount=/m"), "unknown setting '--mount'; did you mean mount?");
+	cr_assert_str_eq(refuse_settings("max_streams=0"), "max_streams: '0' is out of range: write digits, from 1 to 1000000");
+	cr_assert_not_null(strstr(refuse_settings("beat_interval=20s"), "beat_interval (20s, setting) must be at most half"));
+	cr_assert_not_null(strstr(refuse_settings("config=/nowhere"), "cannot open /nowhere"));
+	cr_assert_not_null(strstr(refuse_settings("redis_password_file=/nowhere"), "cannot open /nowhere"));
+}
+
+Test(conf, settings_and_no_memory)
+{
+	struct sr_conf conf;
+	enum sr_err e;
+	unsigned n = 0;
+
+	do {
+		sr_mem_fail_after(++n);
+		e = sr_conf_settings(&conf, (const char *const[]){"mount=/m", NULL}, NULL);
+		cr_assert(e == SR_OK || e == SR_ENOMEM);
+	} while (e != SR_OK);
+	sr_mem_fail_after(0);
+	cr_assert_gt(n, 10);
+	sr_conf_release(&conf);
+}
