@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lossy } from '../support/lossy.mjs';
 import { run } from '../support/proc.mjs';
 import { build, program, story } from '../support/world.mjs';
 
@@ -136,6 +137,31 @@ story('emit -: given again, it goes on behind what is stored', only, async (worl
   const log = await world.redis.xrange('sse:events:x', '-', '+');
   assert.deepEqual(log.slice(0, -1).map(([, [, , , data]]) => Number(data)), Array.from({ length: 777 }, (_, i) => i));
   assert.deepEqual((first.stdout + second.stdout).trim().split('\n'), log.map(([id]) => id));
+});
+
+story('a storm of retries behind a relay that loses answers: every event is stored once', { ...only, timeout: 60000 }, async (world) => {
+  const path = join(world.dir, 'lossy.sock');
+  const relay = await lossy({ path }, { path: world.server.socket });
+  const emit = (args, input) => run(program('ssectl'), ['--config', world.configFile, '--redis-url', `unix://${path}`, '--deadline', '30s', 'emit', ...args], { input, deadline: 45000 });
+  const thrice = async (args, input) => {
+    for (const { code, stderr } of await Promise.all([emit(args, input), emit(args, input), emit(args, input)])) assert.equal(code, 0, stderr);
+  };
+  try {
+    await world.ctl('open', 'x', '--user', 'u1');
+    await Promise.all([0, 1, 2, 3].map(async (p) => {
+      for (let n = 1; n <= 8; n++) await thrice(['x', 'token', JSON.stringify([p, n]), '--producer', `p${p}`, '--n', n]);
+    }));
+    assert.ok(relay.lost > 20, `answers were lost: ${relay.lost}`);
+    const numbers = (await world.redis.xrange('sse:events:x', '-', '+')).map(([, [, , , data]]) => JSON.parse(data));
+    for (const p of [0, 1, 2, 3]) assert.deepEqual(numbers.filter(([of]) => of === p).map(([, n]) => n), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.equal(numbers.length, 32);
+    await world.ctl('open', 'y', '--user', 'u1');
+    const lines = Array.from({ length: 1000 }, (_, i) => `{"type":"token","data":${i}}\n`).join('');
+    for (let i = 0; i < 3; i++) assert.equal((await emit(['y', '-', '--producer', 'worker1'], lines)).code, 0);
+    assert.deepEqual((await world.redis.xrange('sse:events:y', '-', '+')).map(([, [, , , data]]) => Number(data)), Array.from({ length: 1000 }, (_, i) => i));
+  } finally {
+    relay.close();
+  }
 });
 
 story('emit -: an interrupt stores what was read, and says how much', only, async (world) => {
