@@ -10,8 +10,8 @@
 /* Of each command that a child of `ssectl run` may use without an id. */
 #define NAMED_HELP                                                                                                       \
 	"Where SSE_STREAM names the stream, as ssectl run does for its child, ID is left out, and\n"                     \
-	"SSE_STREAM_USER is the user, unless --user is given. --id ID names a stream everywhere, and\n"                  \
-	"takes the operand's place, too.\n\n"
+	"SSE_STREAM_USER is the user, unless --user is given. --id ID names a stream in the operand's\n"                 \
+	"place, for emit, beat, complete, fail and cancel.\n\n"
 
 #define END_HELP                                                                                                         \
 	"JSON is the terminal event's data; without it {}; - reads it from standard input. The\n"                        \
@@ -110,7 +110,7 @@ static const struct sr_command commands[] = {
 	 "Keeps the stream active, and makes an orphaned one active again. With --epoch, the number\n"
 	 "that open --lease printed, it is refused (77) once another producer has taken the lease.\n\n"
 	 "Where SSE_STREAM names the stream, as ssectl run does for its child, ID is left out. --id ID\n"
-	 "names a stream everywhere, and takes the operand's place, too.\n\n"
+	 "names a stream in the operand's place, for emit, beat, complete, fail and cancel.\n\n"
 	 "Examples:\n"
 	 "  ssectl beat job-42\n"
 	 "  while ssectl beat job-42 --epoch 1; do sleep 10; done\n"},

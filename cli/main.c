@@ -14,7 +14,7 @@
 static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] = {
 	{"json", NULL, "Print JSON; of lists and events one object a line."},
 	{"verbose", NULL, "Say on stderr what happens to the connection to Redis."},
-	{"id", "ID", "The stream, in place of the operand ID, and of SSE_STREAM."},
+	{"id", "ID", "emit, beat, complete, fail, cancel: the stream, in the operand's place."},
 	{"type", "TYPE", "open, run: what kind of work it is."},
 	{"user", "USER", "The user that the stream belongs to."},
 	{"metadata", "JSON", "open, run: an object of at most 8 KiB to keep with the stream."},

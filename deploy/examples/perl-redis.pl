@@ -9,10 +9,16 @@ use JSON::PP qw(encode_json);
 use Redis;
 use Time::HiRes qw(sleep time);
 
+@ARGV == 2 or do { print STDERR "usage: perl-redis.pl STREAM USER\n"; exit 64 };
 my ($id, $user) = @ARGV;
 my @policy = (1000, 3600000, 300000);    # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
 my @keys = ('sse:active', 'sse:orphaned', map { "sse:$_:$id" } qw(stream completion events viewers));
-my ($redis, $ended, $n, $last_sign) = (undef, 1, 0, 0);
+my ($redis, $ended, $n, $last_sign) = (undef, 0, 0, 0);
+my %text = map {
+    open my $handle, '<:raw', ($ENV{SSE_SCRIPTS} || 'scripts') . "/$_.lua" or die(($ENV{SSE_SCRIPTS} || 'scripts'), "/$_.lua: $!\n");
+    local $/;
+    $_ => scalar <$handle>;
+} qw(open publish beat);
 open my $random, '<:raw', '/dev/urandom' or die "urandom: $!";
 read $random, my $bytes, 8;
 my $producer = unpack 'H*', $bytes;      # with n it tells Redis a repeat from something new
@@ -20,10 +26,7 @@ my $producer = unpack 'H*', $bytes;      # with n it tells Redis a repeat from s
 # Call a script until Redis answers. An error never means "not stored": the same call again is harmless.
 sub call {
     my ($script, @args) = @_;
-    my $file = ($ENV{SSE_SCRIPTS} || 'scripts') . "/$script.lua";
-    open my $handle, '<:raw', $file or die "$file: $!";
-    my $text = do { local $/; <$handle> };
-    my ($end, $reply) = (time + 20);
+    my ($text, $end, $reply) = ($text{$script}, time + 20);
     until ($reply) {
         eval {
             $redis ||= Redis->new(sock => $ENV{SSE_REDIS} || '/run/redis/redis-server.sock', cnx_timeout => 2, read_timeout => 4, write_timeout => 4);
@@ -51,7 +54,6 @@ sub emit {
 }
 
 my (undef, $lease) = call('open', $id, "sse:channel:$id", '', $user, '', 1, @policy);
-$ended = 0;
 
 # Call it as often as you like in long silence: it beats when that is due, or the guardian would take this program for dead.
 sub alive {
@@ -64,9 +66,9 @@ $SIG{$_} = sub { exit 143 } for qw(TERM HUP INT);    # or END would not run
 my $reason;
 $SIG{__DIE__} = sub { $reason = $_[0] =~ s/( at \S+ line \d+\.)?\n\z//r unless $^S; };    # its user will see it: no paths
 END {                                                # after die and exit, too
-    local $?;                                        # the exit code stays
+    my $status = $?; local $?;                       # the exit code stays
     undef $redis;                                    # a call may have been cut half-way: its reply must not be taken for the next one's
-    eval { emit('failed', { reason => $reason || 'the program ended early' }) } || warn $@ unless $ended;
+    eval { emit('failed', { reason => $reason || "exit $status" }) } || warn $@ if $lease && !$ended;
 }
 
 for my $part (1 .. 5) {

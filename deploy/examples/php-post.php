@@ -18,13 +18,8 @@ final class Stream
             pcntl_async_signals(true);
             pcntl_signal(SIGTERM, fn () => exit(143));
         }
-        $this->lease = $this->open();
+        $this->lease = $this->request('PUT', '', json_encode(['user' => $this->user, 'lease' => true]))['lease'];
         $this->ended = false;
-    }
-
-    private function open(): string
-    {
-        return $this->request('PUT', '', json_encode(['user' => $this->user, 'lease' => true]))['lease'];
     }
 
     /** Store one event. completed, failed and cancelled end the stream. Throws when somebody else has ended it. */
@@ -52,8 +47,9 @@ final class Stream
     private function request(string $method, string $query, string $body): array
     {
         $url = (getenv('SSE_URL') ?: 'http://127.0.0.1/api/stream') . "/$this->id$query";
-        $headers = ['Authorization: Bearer ' . trim(file_get_contents(getenv('SSE_TOKEN_FILE') ?: '/etc/sse-resilience/token')),
-            'Content-Type: application/json', 'Content-Length: ' . strlen($body)];
+        $file = getenv('SSE_TOKEN_FILE') ?: '/etc/sse-resilience/token';
+        $token = trim((string) @file_get_contents($file)) ?: exit((int) error_log("$file: no token can be read")); // status 1
+        $headers = ["Authorization: Bearer $token", 'Content-Type: application/json', 'Content-Length: ' . strlen($body)];
         if ($method == 'POST' && $body) $headers[] = "Idempotency-Key: $this->producer-$this->n";
         $http = ['method' => $method, 'header' => $headers, 'content' => $body, 'timeout' => 10, 'ignore_errors' => true];
         for ($end = microtime(true) + 20; ; usleep(500000)) {
@@ -70,6 +66,7 @@ final class Stream
     }
 }
 
+if ($argc != 3) { error_log('usage: php php-post.php STREAM USER'); exit(64); }
 $stream = new Stream($argv[1], $argv[2]);
 for ($part = 1; $part <= 5; $part++) {
     for ($until = microtime(true) + (getenv('PACE') ?: 1); microtime(true) < $until; usleep(20000)) $stream->alive(); // the work

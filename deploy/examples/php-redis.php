@@ -7,17 +7,20 @@ final class Stream
     private const POLICY = [1000, 3600000, 300000]; // log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
     private ?Redis $redis = null;
     private string $producer, $lease = '';
+    private array $texts;        // of the scripts
     private int $n = 0;          // with the producer's name it tells Redis a repeat from something new
-    private bool $ended = true;
+    private bool $ended = false;
     private float $lastSign = 0; // of life
 
     public function __construct(private string $id, private string $user)
     {
+        $folder = getenv('SSE_SCRIPTS') ?: 'scripts';
+        foreach (['open', 'publish', 'beat'] as $script) // without one: status 1
+            $this->texts[$script] = @file_get_contents($file = "$folder/$script.lua") ?: exit((int) error_log("$file: cannot be read"));
         $this->producer = bin2hex(random_bytes(8));
         register_shutdown_function([$this, 'failUnlessEnded']); // after exit(), uncaught exceptions and fatal errors, too
         if (function_exists('pcntl_signal')) { pcntl_async_signals(true); pcntl_signal(SIGTERM, fn () => exit(143)); } // which ends PHP at once
         $this->lease = $this->call('open', $id, "sse:channel:$id", '', $user, '', 1, ...self::POLICY)[1];
-        $this->ended = false;
     }
 
     /** Store one event. completed, failed and cancelled end the stream. Throws when somebody else has ended it. */
@@ -38,7 +41,7 @@ final class Stream
 
     public function failUnlessEnded(): void
     {
-        if ($this->ended) return;
+        if ($this->ended || $this->lease === '') return;
         $this->redis = null; // a call may have been cut half-way: its reply must not be taken for the next one's
         $last = error_get_last(); // its user will see it: no paths and no stack
         $this->emit('failed', ['reason' => ($last['type'] ?? 0) == E_ERROR ? preg_replace('~ in /.*~s', '', $last['message']) : 'ended early']);
@@ -47,28 +50,26 @@ final class Stream
     /** Call a script until Redis answers. An error never means "not stored": the same call again is harmless. */
     private function call(string $script, mixed ...$args): array
     {
-        $text = file_get_contents((getenv('SSE_SCRIPTS') ?: 'scripts') . "/$script.lua");
         $keys = ['sse:active', 'sse:orphaned', "sse:stream:$this->id", "sse:completion:$this->id", "sse:events:$this->id", "sse:viewers:$this->id"];
         for ($end = microtime(true) + 20; ; usleep(200000)) {
             try {
                 $this->redis ??= new Redis();
                 if (!$this->redis->isConnected()) $this->redis->connect(getenv('SSE_REDIS') ?: '/run/redis/redis-server.sock', 0, 2, null, 0, 4);
-                $reply = $this->redis->evalSha(sha1($text), [...$keys, ...$args], 6) // false: Redis lost its cache of scripts
-                    ?: $this->redis->eval($text, [...$keys, ...$args], 6);
+                $reply = $this->redis->evalSha(sha1($this->texts[$script]), [...$keys, ...$args], 6) // false: Redis lost its cache of scripts
+                    ?: $this->redis->eval($this->texts[$script], [...$keys, ...$args], 6);
                 if ($reply) break;
                 throw new RedisException($this->redis->getLastError());
             } catch (RedisException $e) { // no connection, no answer in time, OOM, READONLY, LOADING ...
-                $this->redis = null;
-                if (microtime(true) > $end) throw $e;
+                $this->redis = microtime(true) > $end ? throw $e : null;
             }
         }
-        $this->lastSign = microtime(true);
-        $this->ended = $this->ended || $reply[0] == -2; // by somebody else
+        $this->lastSign = microtime(true); $this->ended = $this->ended || $reply[0] == -2; // by somebody else
         if ($reply[0] >= 0 || $script == 'beat') return $reply;
         throw new RuntimeException("$script of $this->id was refused: " . implode(' ', $reply));
     }
 }
 
+if ($argc != 3) { error_log('usage: php php-redis.php STREAM USER'); exit(64); }
 $stream = new Stream($argv[1], $argv[2]);
 for ($part = 1; $part <= 5; $part++) {
     for ($until = microtime(true) + (getenv('PACE') ?: 1); microtime(true) < $until; usleep(20000)) $stream->alive(); // the work

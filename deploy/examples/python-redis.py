@@ -2,14 +2,7 @@
 """python-redis.py STREAM USER - progress of long work from Python, straight to Redis. Needs python3-redis and the scripts' texts:
      mkdir scripts; for s in open publish beat; do ssectl script show $s >scripts/$s.lua; done
 Copy the class; how it is used stands below it. sse-resilience-redis(7) explains the calls."""
-import hashlib
-import json
-import os
-import secrets
-import signal
-import sys
-import threading
-import time
+import hashlib, json, os, secrets, signal, sys, threading, time
 import redis
 
 POLICY = (1000, 3600000, 300000)  # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
@@ -22,6 +15,11 @@ class Stream:
         self.id, self.user, self.n, self.lease, self.ended = stream_id, user, 0, "", False
         self.producer = secrets.token_hex(8)  # with n it tells Redis a repeat from something new
         self.closing = threading.Event()
+        try:
+            folder = os.environ.get("SSE_SCRIPTS", "scripts")
+            self.texts = {name: open(f"{folder}/{name}.lua", encoding="utf-8").read() for name in ("open", "publish", "beat")}
+        except OSError as error:
+            sys.exit(f"{error.filename}: {error.strerror}")
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which would end Python at once
@@ -31,8 +29,9 @@ class Stream:
 
     def __exit__(self, kind, error, trace):
         self.closing.set()
+        reason = f"exit {error.code}" if kind is SystemExit else str(error)
         if not self.ended:
-            self.emit("failed" if error else "completed", {"reason": str(error)} if error else {})
+            self.emit("failed" if error else "completed", {"reason": reason} if error else {})
 
     def emit(self, kind, data):
         """Store one event. completed, failed and cancelled end the stream. Raises when somebody else has ended it."""
@@ -48,8 +47,6 @@ class Stream:
 
     def call(self, script, *args):
         """Call a script until Redis answers. An error never means "not stored": the same call again is harmless."""
-        with open(os.path.join(os.environ.get("SSE_SCRIPTS", "scripts"), script + ".lua"), "rb") as file:
-            text = file.read()
         keys = ["sse:active", "sse:orphaned"] + [f"sse:{name}:{self.id}" for name in ("stream", "completion", "events", "viewers")]
         end = time.monotonic() + 20
         while True:
@@ -57,9 +54,9 @@ class Stream:
                 with redis.Redis(unix_socket_path=os.environ.get("SSE_REDIS", "/run/redis/redis-server.sock"), socket_timeout=4,
                                  socket_connect_timeout=2, decode_responses=True) as connection:
                     try:
-                        reply = connection.evalsha(hashlib.sha1(text).hexdigest(), 6, *keys, *args)
+                        reply = connection.evalsha(hashlib.sha1(self.texts[script].encode()).hexdigest(), 6, *keys, *args)
                     except redis.exceptions.NoScriptError:  # Redis lost its cache of scripts
-                        reply = connection.eval(text, 6, *keys, *args)
+                        reply = connection.eval(self.texts[script], 6, *keys, *args)
                 break
             except redis.exceptions.RedisError:  # no connection, no answer in time, OOM, READONLY, LOADING ...
                 if time.monotonic() > end:
@@ -71,6 +68,9 @@ class Stream:
         raise RuntimeError(f"{script} of {self.id} was refused: {reply}")
 
 
+if len(sys.argv) != 3:
+    print("usage: python-redis.py STREAM USER", file=sys.stderr)
+    sys.exit(64)
 with Stream(sys.argv[1], sys.argv[2]) as stream:
     for part in range(1, 6):
         time.sleep(float(os.environ.get("PACE", 1)))  # the work

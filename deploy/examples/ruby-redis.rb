@@ -3,9 +3,10 @@
 #   mkdir scripts; for s in open publish beat; do ssectl script show $s >scripts/$s.lua; done
 # Copy the class; how it is used stands below it. sse-resilience-redis(7) explains the calls.
 %w[digest json redis securerandom].each { |name| require name }
-
+(warn 'usage: ruby-redis.rb STREAM USER'; exit 64) unless ARGV.size == 2
 class Stream
   POLICY = [1000, 3_600_000, 300_000].freeze # log_events, stream_ttl, completion_ttl: as in sse-resilience.conf
+  TEXTS = %w[open publish beat].to_h { |name| [name, File.binread("#{ENV.fetch('SSE_SCRIPTS', 'scripts')}/#{name}.lua")] } rescue abort($!.message)
 
   # Stream.open(id, user) { |stream| ... }: an exception, exit or SIGTERM (which raises in Ruby) inside the block ends the stream as failed.
   def self.open(id, user)
@@ -31,7 +32,8 @@ class Stream
 
   def close(error)
     @beats.kill
-    emit(error ? 'failed' : 'completed', error ? { reason: error.message } : {}) unless @ended
+    reason = error.is_a?(SystemExit) ? "exit #{error.status}" : error&.message
+    emit(error ? 'failed' : 'completed', error ? { reason: reason } : {}) unless @ended
   end
 
   private
@@ -46,15 +48,14 @@ class Stream
 
   # Call a script until Redis answers. An error never means "not stored": the same call again is harmless.
   def call(script, *args)
-    text = File.binread(File.join(ENV.fetch('SSE_SCRIPTS', 'scripts'), "#{script}.lua"))
     keys = %w[sse:active sse:orphaned] + %w[stream completion events viewers].map { |name| "sse:#{name}:#{@id}" }
     give_up = Time.now + 20
     begin # on a connection of its own: one that was cut half-way would give the next call the last one's reply
       redis = Redis.new(path: ENV.fetch('SSE_REDIS', '/run/redis/redis-server.sock'), timeout: 4, reconnect_attempts: 0)
       reply = begin
-        redis.evalsha(Digest::SHA1.hexdigest(text), keys, args)
+        redis.evalsha(Digest::SHA1.hexdigest(TEXTS[script]), keys, args)
       rescue Redis::CommandError => e
-        e.message.start_with?('NOSCRIPT') ? redis.eval(text, keys, args) : raise # Redis lost its cache of scripts
+        e.message.start_with?('NOSCRIPT') ? redis.eval(TEXTS[script], keys, args) : raise # Redis lost its cache of scripts
       end
     rescue Redis::BaseError # no connection, no answer in time, OOM, READONLY, LOADING ...
       raise if Time.now > give_up

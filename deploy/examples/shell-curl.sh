@@ -2,9 +2,12 @@
 # shell-curl.sh STREAM USER - progress of long work from a shell script on a host that has curl and nothing of ours.
 # The responder's option publish_token_file names the tokens that may publish; SSE_TOKEN_FILE holds one of them.
 set -eu
+[ $# = 2 ] || { echo "usage: $0 STREAM USER" >&2; exit 64; }
 id=$1 user=$2 # without quotes and backslashes
 producer=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
 n=0 # with the producer's name it makes keys by which a repeat is known
+token=${SSE_TOKEN_FILE:-/etc/sse-resilience/token}
+[ -r "$token" ] && [ -s "$token" ] || { echo "$token: no token can be read" >&2; exit 66; }
 answer=$(mktemp)
 
 # request METHOD QUERY BODY [KEY]: until there is an answer. Without one it is not known what happened: the same again, under the same
@@ -12,7 +15,7 @@ answer=$(mktemp)
 request() {
 	for wait in 0 1 1 1 2 2 4 4 8; do
 		sleep "$wait"
-		http=$(printf 'header = "Authorization: Bearer %s"\n' "$(cat "${SSE_TOKEN_FILE:-/etc/sse-resilience/token}")" |
+		http=$(printf 'header = "Authorization: Bearer %s"\n' "$(cat "$token")" |
 			curl --config - --silent --max-time 10 --output "$answer" --write-out '%{http_code}' --request "$1" --data-binary "$3" \
 				--header 'Content-Type: application/json' ${2:+--url-query "$2"} ${4:+--header "Idempotency-Key: $4"} \
 				"${SSE_URL:-http://127.0.0.1/api/stream}/$id") || http=000

@@ -2,6 +2,7 @@
 # shell-ssectl.sh STREAM USER - progress of long work from a shell script, with ssectl, which retries and numbers by itself.
 # Where the work is one command, `ssectl run` does all of this: see crontab.example.
 set -eu
+[ $# = 2 ] || { echo "usage: $0 STREAM USER" >&2; exit 64; }
 id=$1 user=$2
 : "${SSECTL:=ssectl}"
 # Retries of this script's own would need --producer and --n, the same ones again.
@@ -26,7 +27,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-lease=$("$SSECTL" open "$id" --user "$user" --lease --deadline 20s)
+lease=$("$SSECTL" open "$id" --user "$user" --lease --deadline 20s --verbose) # says so while Redis is away
 opened=yes
 lease=${lease##* lease }
 # Signs of life for as long as this script lives, while it is silent: $$ is this script.

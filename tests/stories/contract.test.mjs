@@ -88,5 +88,5 @@ story('the example of sse-resilience-redis(7) does what it says', noWeb, async (
   const last = example.slice(example.lastIndexOf('redis-cli evalsha'));
   const again = await shell(example.slice(0, example.indexOf('redis-cli evalsha')) + last);
   assert.equal(again.stdout.trim(), `0\n${done.stdout.trim().split('\n').at(-1)}`, 'sent again: the same id');
-  assert.equal(JSON.parse(await world.ctl('recover', 'job-42')).terminalEventData.url, '/r/42');
+  assert.equal(JSON.parse(await world.ctl('recover', 'export-8')).terminalEventData.url, '/r/8');
 });
