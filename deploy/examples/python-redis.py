@@ -29,14 +29,14 @@ class Stream:
 
     def __exit__(self, kind, error, trace):
         self.closing.set()
-        reason = f"exit {error.code}" if kind is SystemExit else str(error)
+        reason = f"exit {error.code}" if kind is SystemExit else getattr(error, "strerror", None) or str(error)  # an OSError without its path
         if not self.ended:
             self.emit("failed" if error else "completed", {"reason": reason} if error else {})
 
     def emit(self, kind, data):
         """Store one event. completed, failed and cancelled end the stream. Raises when somebody else has ended it."""
         self.n += 1
-        self.call("publish", self.id, f"sse:channel:{self.id}", self.user, 1, self.producer, self.n, *POLICY, kind, json.dumps(data))
+        self.call("publish", self.id, f"sse:channel:{self.id}", self.user, 1, self.producer, self.n, *POLICY, kind, json.dumps(data, allow_nan=False))
         self.ended = kind in ("completed", "failed", "cancelled")
 
     def beat(self):
@@ -59,7 +59,7 @@ class Stream:
                         reply = connection.eval(self.texts[script], 6, *keys, *args)
                 break
             except redis.exceptions.RedisError:  # no connection, no answer in time, OOM, READONLY, LOADING ...
-                if time.monotonic() > end:
+                if time.monotonic() > end and script != "beat":  # beats go on, however long Redis is away
                     raise
                 time.sleep(0.2)
         self.ended = self.ended or reply[0] == -2  # by somebody else

@@ -32,7 +32,7 @@ class Stream
 
   def close(error)
     @beats.kill
-    reason = error.is_a?(SystemExit) ? "exit #{error.status}" : error&.message
+    reason = case error when SystemExit then "exit #{error.status}" when SystemCallError then error.class.name else error&.message end # no paths
     emit(error ? 'failed' : 'completed', error ? { reason: reason } : {}) unless @ended
   end
 
@@ -58,7 +58,7 @@ class Stream
         e.message.start_with?('NOSCRIPT') ? redis.eval(TEXTS[script], keys, args) : raise # Redis lost its cache of scripts
       end
     rescue Redis::BaseError # no connection, no answer in time, OOM, READONLY, LOADING ...
-      raise if Time.now > give_up
+      raise if Time.now > give_up && script != 'beat' # beats go on, however long Redis is away
       sleep 0.2
       retry
     ensure

@@ -55,7 +55,9 @@ lease=$(sed -n 's/.*"lease":\([0-9]*\).*/\1/p' "$answer")
 (
 	trap - EXIT HUP INT TERM
 	answer=/dev/null
-	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do request POST "lease=$lease" '' || exit; done
+	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do
+		request POST "lease=$lease" '' || case $http in 404 | 409) exit ;; esac # else nobody answers, for now
+	done
 ) >/dev/null 2>&1 &
 beats=$!
 

@@ -33,7 +33,9 @@ lease=${lease##* lease }
 # Signs of life for as long as this script lives, while it is silent: $$ is this script.
 (
 	trap - EXIT HUP INT TERM
-	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do "$SSECTL" beat "$id" --epoch "$lease" || exit; done
+	while sleep "${SSE_BEAT:-10}" && kill -0 $$; do
+		"$SSECTL" beat "$id" --epoch "$lease" || case $? in 69 | 75) ;; *) exit ;; esac # 69, 75: Redis is away, for now
+	done
 ) >/dev/null 2>&1 &
 beats=$!
 
