@@ -129,7 +129,7 @@ SR_MUST_CHECK enum sr_err sr_open_read(const struct sr_reply *reply, struct sr_o
 struct sr_publish {
 	const char *id, *user;     /* user "" = not checked */
 	bool create;               /* open an unknown stream for the user */
-	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+, "k:" and a key of visible ASCII, or "r:" and a name
+	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+, "k:" and a key, or "r:" and a name
 	                            * that nobody will use again: it is forgotten first */
 	uint64_t n;                /* rises by call */
 };
@@ -141,7 +141,7 @@ void sr_end_call(struct sr_call *call, const struct sr_registry *reg, const stru
 
 struct sr_publish_result {
 	enum sr_outcome outcome;   /* NEW SAME ENDED UNKNOWN FOREIGN MISNUMBERED */
-	size_t count;              /* ids in the reply; SAME: may be fewer than were stored, if the log was trimmed; 0: n is below the last one */
+	size_t count;              /* ids in the reply; SAME: fewer than were stored if the log was trimmed, 0 if n is below the last one */
 	const char *end_type;      /* ENDED */
 };
 /* Reads the reply of both. */
