@@ -251,7 +251,8 @@ static int print_one(const struct sr_producing *p, const struct one *one, sse_re
 	enum sr_err err;
 
 	if (result == SSE_FORGOTTEN || (result == SSE_OK && !*one->id))
-		return sr_ctl_fail(p->ctl, SR_EX_DATA, p->id, "--n is below the last number of producer %s: what it stored then is no longer known",
+		return sr_ctl_fail(p->ctl, SR_EX_DATA, p->id,
+		                   "--n is not above the last number of producer %s: it stands for something else, or for what is no longer known",
 		                   sr_producer_name(p->handle->engine));
 	if (result != SSE_OK)
 		return sr_producing_failed(p, result, "");

@@ -42,7 +42,7 @@ enum sr_producer_end {
 	SR_PRODUCER_FOREIGN,  /* another user's */
 	SR_PRODUCER_FENCED,   /* another producer took the lease */
 	SR_PRODUCER_DENIED,   /* Redis does not allow this user a command or key (NOPERM) */
-	SR_PRODUCER_FORGOTTEN,/* a higher number than the batch's is stored under this name: another program uses it */
+	SR_PRODUCER_FORGOTTEN,/* the batch's number, or a higher one, stands for something else under this name: another program uses it */
 	SR_PRODUCER_BROKEN    /* Redis answered what its script never does; sr_producer_why() */
 };
 

@@ -187,6 +187,8 @@ static void batch_answered(void *ctx, enum sr_err err, const struct sr_reply *re
 			sr_producer_close(p, SR_PRODUCER_ENDED, result.end_type);
 		else if (result.outcome == SR_FOREIGN)
 			sr_producer_close(p, SR_PRODUCER_FOREIGN, "");
+		else if (result.outcome == SR_MISNUMBERED)
+			sr_producer_close(p, SR_PRODUCER_FORGOTTEN, "");
 		else
 			unknown(p);
 	}

@@ -41,6 +41,7 @@ enum sr_outcome {
 	SR_FOREIGN,   /* another user's; tell clients SR_UNKNOWN */
 	SR_REVIVED,   /* alive again after it was orphaned or detached */
 	SR_FENCED,    /* the lease has a newer epoch */
+	SR_MISNUMBERED, /* the producer used the number for something else */
 	SR_BROKEN     /* a key of the stream holds another type: somebody else wrote there */
 };
 
@@ -128,7 +129,8 @@ SR_MUST_CHECK enum sr_err sr_open_read(const struct sr_reply *reply, struct sr_o
 struct sr_publish {
 	const char *id, *user;     /* user "" = not checked */
 	bool create;               /* open an unknown stream for the user */
-	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+, or "k:" and a key of visible ASCII */
+	const char *producer;      /* "" = no protection against repeats; else [a-z0-9]+, "k:" and a key, or "r:" and a name
+	                            * that nobody will use again: it is forgotten first */
 	uint64_t n;                /* rises by call */
 };
 /* Begin, then add up to SR_BATCH_MAX events: stored all or none. The last one may be terminal: it ends the stream. */
@@ -138,8 +140,8 @@ void sr_publish_add(struct sr_call *call, const char *type, const char *data, si
 void sr_end_call(struct sr_call *call, const struct sr_registry *reg, const struct sr_publish *p, const char *type, const char *data, size_t data_len);
 
 struct sr_publish_result {
-	enum sr_outcome outcome;   /* NEW SAME ENDED UNKNOWN FOREIGN */
-	size_t count;              /* ids in the reply; SAME: may be fewer than were stored, if the log was trimmed */
+	enum sr_outcome outcome;   /* NEW SAME ENDED UNKNOWN FOREIGN MISNUMBERED */
+	size_t count;              /* ids in the reply; SAME: fewer than were stored if the log was trimmed, 0 if n is below the last one */
 	const char *end_type;      /* ENDED */
 };
 /* Reads the reply of both. */

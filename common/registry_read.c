@@ -186,8 +186,14 @@ enum sr_err sr_open_read(const struct sr_reply *reply, struct sr_open_result *ou
 
 enum sr_err sr_publish_read(const struct sr_reply *reply, struct sr_publish_result *out)
 {
+	long long code = sr_reply_int_at(reply, 0, NO_CODE);
+
 	*out = (struct sr_publish_result){.end_type = ""};
-	if (!common_outcome(sr_reply_int_at(reply, 0, NO_CODE), &out->outcome))
+	if (code == -6) {
+		out->outcome = SR_MISNUMBERED;
+		return SR_OK;
+	}
+	if (!common_outcome(code, &out->outcome))
 		return SR_EREPLY;
 	if (out->outcome == SR_NEW || out->outcome == SR_SAME)
 		out->count = sr_reply_count(reply) - 1;

@@ -112,6 +112,12 @@ void sr_change_refuse_ended(struct sr_change *c, const char *state)
 	sr_change_refuse(c, 409, members, "the stream has ended");
 }
 
+void sr_change_refuse_misnumbered(struct sr_change *c)
+{
+	sr_change_refuse(c, 409, "\"state\":\"misnumbered\",",
+	                 "the stream has not ended: something else is stored under this key, or this producer's number");
+}
+
 void sr_change_fail(struct sr_change *c, enum sr_err err)
 {
 	sr_log(SR_LOG_ERROR, "cannot change a stream", "stream", c->id, "reason", sr_strerror(err), (char *)NULL);

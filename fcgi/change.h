@@ -52,7 +52,7 @@ struct sr_change {
 	/* What the request says besides its body. */
 	char id[SR_STREAM_ID_MAX + 1];
 	char user[SR_USER_MAX + 1];     /* "" = not checked */
-	char producer[2 + SR_KEY_MAX + 1]; /* name, or "k:" and the key; "" = none given */
+	char producer[2 + SR_KEY_MAX + 1]; /* name, "k:" and the key, or "r:" and a random name; "" = none given */
 	char lease[24];                 /* "" = none given */
 	uint64_t n;                     /* number of the first event; 0 = none given */
 };
@@ -71,6 +71,8 @@ bool sr_change_set_producer(struct sr_change *c, const char *name, size_t len);
 bool sr_change_set_n(struct sr_change *c, const char *digits, size_t len);
 /* An Idempotency-Key: 1 to SR_KEY_MAX bytes of visible ASCII. */
 bool sr_change_set_key(struct sr_change *c, const char *key, size_t len);
+/* None was given: a name of this request alone, which the scripts forget before any other. */
+void sr_change_set_one_shot(struct sr_change *c);
 
 /* Send what `fill` makes. on_reply follows, or the change answers 503 or 500 itself. */
 void sr_change_call(struct sr_change *c);
@@ -84,6 +86,8 @@ void sr_change_refuse(struct sr_change *c, int status, const char *members, cons
 void sr_change_answer(struct sr_change *c, int status, const struct sr_buf *json);
 /* 409: the stream has ended; state as a script says it. */
 void sr_change_refuse_ended(struct sr_change *c, const char *state);
+/* 409: the terminal event has the number of something else. */
+void sr_change_refuse_misnumbered(struct sr_change *c);
 /* Redis answered what its script never does, or memory is out. */
 void sr_change_fail(struct sr_change *c, enum sr_err err);
 

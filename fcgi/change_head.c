@@ -1,6 +1,7 @@
 /* change_head.c - what the head of a request says that changes a stream: CONTENT_LENGTH, the query, Idempotency-Key. */
 #include "fcgi/change_parts.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/producer.h"
@@ -58,6 +59,12 @@ bool sr_change_set_key(struct sr_change *c, const char *key, size_t len)
 	c->producer[2 + len] = 0;
 	c->n = 1;
 	return true;
+}
+
+void sr_change_set_one_shot(struct sr_change *c)
+{
+	memcpy(c->producer, "r:", 2);
+	sr_random_name(c->producer + 2, 16);
 }
 
 static struct sr_problem read_length(struct sr_change *c, const struct sr_request *request)

@@ -201,6 +201,8 @@ static void on_deleted(struct sr_change *c, const struct sr_reply *reply)
 		sr_change_refuse(c, 403, "", "the stream belongs to another user than the one in ?user=");
 	else if (result.outcome == SR_UNKNOWN)
 		sr_change_refuse(c, 404, "", "no such stream");
+	else if (result.outcome == SR_MISNUMBERED)
+		sr_change_refuse_misnumbered(c);
 	else
 		answer_deleted(c, reply, &result);
 }
@@ -233,7 +235,7 @@ void sr_manage_delete(struct sr_hub *hub, struct sr_request *request, const char
 		return;
 	/* A repeat by this process must be known as one. */
 	if (m->change.producer[0] == 0) {
-		sr_random_name(m->change.producer, 16);
+		sr_change_set_one_shot(&m->change);
 		m->change.n = 1;
 	}
 	sr_change_run(&m->change);

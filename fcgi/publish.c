@@ -34,6 +34,12 @@ static void finish(struct sr_publishing *p)
 	struct sr_buf json;
 	enum sr_err err;
 
+	if (p->forgotten) {
+		c->stored -= p->forgotten;
+		sr_change_refuse(c, 409, "\"state\":\"forgotten\",",
+		                 "the number is below the last one of this producer: what it stored then is no longer known");
+		return;
+	}
 	sr_buf_init(&json, 16384);
 	err = sr_buf_printf(&json, "{\"streamId\":\"%s\",\"stored\":%llu", c->id, (unsigned long long)c->stored);
 	if (err == SR_OK)
@@ -140,6 +146,8 @@ static void on_stored(struct sr_publishing *p, const struct sr_reply *reply, con
 		p->change.hub->count.published += p->batch.count;
 	}
 	p->change.stored += p->batch.count;
+	/* The first batches of a long repeat may have no ids, but its last one has the producer's last number, and that one is known. */
+	p->forgotten = result->count ? 0 : p->forgotten + p->batch.count;
 	sr_batch_reset(&p->batch);
 	go_on(p);
 }
@@ -170,6 +178,9 @@ static void on_reply(struct sr_change *c, const struct sr_reply *reply)
 		return;
 	case SR_FOREIGN:
 		sr_change_refuse(c, 403, "", "the stream belongs to another user than the one in ?user=");
+		return;
+	case SR_MISNUMBERED:
+		sr_change_refuse_misnumbered(c);
 		return;
 	default:
 		sr_change_fail(c, SR_EREPLY);
@@ -344,7 +355,7 @@ static void prepare(struct sr_publishing *p)
 	sr_buf_init(&p->ids, IDS_MAX * (SR_EVENT_ID_SIZE + 3));
 	/* Without a name of its own, a repeat by this process would store the events twice. */
 	if (p->change.producer[0] == 0)
-		sr_random_name(p->change.producer, 16);
+		sr_change_set_one_shot(&p->change);
 }
 
 void sr_publish_start(struct sr_hub *hub, struct sr_request *request, const char *id)

@@ -17,6 +17,7 @@ struct sr_publishing {
 	bool held;                 /* `in` holds an event that did not fit into the batch on its way */
 	bool beats;                /* no events: a sign of life */
 	bool fresh;                /* something was stored that was not there */
+	uint64_t forgotten;        /* events up to now of which Redis only says that their number is too low */
 	uint64_t known;            /* ids that Redis told */
 	struct sr_buf ids;         /* the first of them: "1-0","1-1" */
 	char first_id[SR_EVENT_ID_SIZE], last_id[SR_EVENT_ID_SIZE];

@@ -1,7 +1,7 @@
 -- beat: signs of life for a batch of streams, from a responder that has viewers of them, or from a producer.
 -- keys: 6+ args: 8+
 -- contract: 1
--- include: clock event record
+-- include: clock event record check
 -- KEYS  1 active  2 orphaned, then for each stream: 3 stream  4 completion  5 events  6 viewers
 -- ARGV  1 node ('' = the producer itself)  2 channel prefix  3 log_events  4 stream_ttl ms  5 completion_ttl ms,
 --       then for each stream: 6 stream id  7 lease epoch ('' = any; of a node: its viewers of the stream)
@@ -9,10 +9,15 @@
 -- Returns for each stream two values, code and last event id ('0-0': none):
 --   1 alive   -1 was orphaned or detached, active again   2 ended   0 unknown, or another owner's
 --   -4 the lease has a newer epoch   -9 one of its keys holds another type
+--   {-5, i} alone: the i-th argument is malformed, or missing: nothing is changed
 -- A viewer's beat keeps an unleased stream alive; a leased one only its producer does.
 local node, channel_prefix = ARGV[1], ARGV[2]
 local p = {log_events = ARGV[3], stream_ttl = tonumber(ARGV[4]), completion_ttl = tonumber(ARGV[5])}
 local ms = now_ms()
+
+local wrong = malformed({nil, nil, valid_count, valid_count, valid_count})
+if wrong then return {-5, wrong} end
+if #ARGV < 5 + (#KEYS - 2) / 4 * 3 then return {-5, #ARGV + 1} end
 
 local function beat(k, value, owner)
   local rec = read_record(k)

@@ -12,6 +12,8 @@
 --         {-1} unknown   {-2, type, event id} ended   {-3} another user's
 --         {-4, i} the i-th event's type is malformed or reserved, or it is terminal and not the last: nothing is stored
 --         {-5, i} the i-th argument is malformed, or missing: nothing is stored
+--         {-6, n} the call ends the stream, which is alive: its number was used for something else. n is the producer's last one;
+--         nothing is stored
 local k = {id = ARGV[1], channel = ARGV[2], active = KEYS[1], orphaned = KEYS[2], stream = KEYS[3], completion = KEYS[4],
   events = KEYS[5], viewers = KEYS[6]}
 local user, create, pid, n = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -29,7 +31,8 @@ end
 
 local rec, refusal = record_for_producer(k, user, create, ms, p)
 if not rec then return refusal end
-local first_id, last_id = repeated(k, pid, n)
+local first_id, last_id, last_n = repeated(k, pid, n)
+if first_id and ends and not ENDED[rec.state] then return {-6, last_n} end
 if first_id then
   local reply = {0}
   if first_id == '' then return reply end

@@ -415,6 +415,39 @@ publishing('a long body again and again, cut anywhere: every event once, and in 
   assert.deepEqual(await numbersIn(world, 'long'), numbered(650).map((event) => event.data.i));
 });
 
+publishing('a number that stands for something else is no repeat', {}, async (world) => {
+  await send(world, 'PUT', 'n', { user: 'u1' });
+  assert.equal((await post(world, 'n?producer=p&n=5', { type: 'a', data: { i: 5 } })).status, 201);
+  const keyed = { headers: { 'idempotency-key': 'k' } };
+  assert.equal((await post(world, 'n', { type: 'a', data: { i: 6 } }, keyed)).status, 201);
+  const refused = async (state, method, path, body, options) => {
+    const { status, json, text } = await send(world, method, path, body, options);
+    assert.deepEqual([status, json.state, json.stored ?? 0], [409, state, 0], text);
+  };
+  await refused('misnumbered', 'POST', 'n?producer=p&n=5', { type: 'completed' });
+  await refused('misnumbered', 'POST', 'n', { type: 'completed' }, keyed);
+  await refused('misnumbered', 'DELETE', 'n?producer=p&n=5');
+  await refused('misnumbered', 'DELETE', 'n', undefined, keyed);
+  await refused('forgotten', 'POST', 'n?producer=p&n=4', { type: 'a', data: { i: 4 } });
+  await refused('forgotten', 'POST', 'n?producer=p&n=1', lines(numbered(3)), { type: LINES });
+  assert.equal(await world.redis.hget('sse:stream:n', 'state'), 'active');
+  assert.deepEqual(await numbersIn(world, 'n'), [5, 6]);
+  const long = () => post(world, 'n?producer=q&n=1', lines(numbered(250)), { type: LINES });
+  assert.equal((await long()).status, 201);
+  const again = await long();
+  assert.deepEqual([again.status, again.json.stored], [200, 250], 'a long repeat, whose first batches have a lower number');
+  assert.equal((await post(world, 'n?producer=q&n=251', { type: 'completed' })).status, 201);
+  assert.equal((await post(world, 'n?producer=q&n=251', { type: 'completed' })).status, 200, 'an end again');
+});
+
+publishing('requests without a key push out no key', {}, async (world) => {
+  const order = () => post(world, 'orders?user=u1', { type: 'order', data: { i: -1 } }, { headers: { 'idempotency-key': 'order-1' } });
+  assert.equal((await order()).status, 201);
+  await each(numbered(300), 4, async (event) => assert.equal((await post(world, 'orders', event)).status, 201));
+  assert.equal((await order()).status, 200);
+  assert.equal((await numbersIn(world, 'orders')).filter((i) => i === -1).length, 1);
+});
+
 publishing('Redis is away: 503, and the same request again stores once', { timeout: 60000 }, async (world) => {
   const key = { headers: { 'idempotency-key': 'k1' } };
   await send(world, 'PUT', 'away', { user: 'u1' });

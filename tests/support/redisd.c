@@ -79,6 +79,7 @@ static void become_server(struct redisd *d, pid_t parent)
 	add(argv, &argc, "--logfile", log);
 	add(argv, &argc, "--save", "");
 	add(argv, &argc, "--appendonly", d->options.appendonly ? "yes" : "no");
+	add(argv, &argc, "--appendfsync", "no"); /* everysec puts writes off while an fsync runs, and kill -9 then loses what was answered */
 	add(argv, &argc, "--enable-debug-command", "local");
 	if (d->password)
 		add(argv, &argc, "--requirepass", d->password);

@@ -18,7 +18,7 @@ export class RedisServer {
     const log = openSync(join(this.dir, 'redis.log'), 'a');
     this.process = Process.start('redis-server', 'redis-server', [
       '--port', '0', '--unixsocket', this.socket, '--unixsocketperm', '700', '--dir', this.dir, '--daemonize', 'no',
-      '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', '', '--loglevel', 'warning',
+      '--appendonly', 'yes', '--appendfsync', 'no', '--save', '', '--loglevel', 'warning',
       '--enable-debug-command', 'local', '--slowlog-max-len', '100000',
       ...(this.password ? ['--requirepass', this.password] : []),
     ], { stdio: ['ignore', log, log] });

@@ -346,6 +346,35 @@ world_test(beat, always_wins_over_a_guardian)
 	}
 }
 
+/* A policy that is none would leave the viewers without a time to live. */
+world_test(beat, without_a_policy_changes_nothing)
+{
+	static const char *const bad[] = {"", "x", "0", "-1", "1.5"};
+	const char *words[] = {"EVAL", sr_script_get(SR_SCRIPT_BEAT)->text, "6", "sse:active", "sse:orphaned", "sse:stream:a", "sse:completion:a",
+	                       "sse:events:a", "sse:viewers:a", "n1", "sse:channel:", "1000", "3600000", "300000", "a", "2", "", NULL};
+	const struct sr_reply *reply;
+	const char *before;
+
+	open_stream(.id = "a");
+	before = digest();
+	for (int at = 3; at <= 5; at++) {
+		const char *good = words[8 + at];
+
+		for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+			words[8 + at] = bad[i];
+			reply = world_raw(words);
+			cr_assert(sr_reply_int_at(reply, 0, 0) == -5 && sr_reply_int_at(reply, 1, 0) == at, "%d: %s", at, bad[i]);
+		}
+		words[8 + at] = good;
+	}
+	for (int at = 8; at >= 1; at--) {
+		words[8 + at] = NULL;
+		reply = world_raw(words);
+		cr_assert(sr_reply_int_at(reply, 0, 0) == -5 && sr_reply_int_at(reply, 1, 0) == at, "%d is missing", at);
+	}
+	cr_assert_str_eq(digest(), before);
+}
+
 /* --- detach -------------------------------------------------------------------------------------------------- */
 
 world_test(detach, the_last_viewer_of_a_silent_stream_takes_it_along)

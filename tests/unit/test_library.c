@@ -187,6 +187,10 @@ world_test(library, names_are_known_over_restarts)
 	p = producer("a", .producer = "job1", .first_n = 3);
 	is(SSE_FORGOTTEN, sse_end(p, "completed", NULL, 0, SSE_WAIT), p);
 	sse_producer_free(p);
+	p = producer("a", .producer = "job1", .first_n = 7);
+	is(SSE_FORGOTTEN, sse_end(p, "completed", NULL, 0, SSE_WAIT), p);
+	sse_producer_free(p);
+	cr_assert_str_eq(field("sse:stream:a", "state"), "active", "the number of an event is none of an end");
 	p = producer("a", .producer = "job1", .first_n = 100);
 	ok(emit(p, "8", SSE_WAIT), p);
 	cr_assert_eq(log_length("a"), 8);

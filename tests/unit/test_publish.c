@@ -529,6 +529,50 @@ world_test(publish, one_shot_producers_are_forgotten_by_age)
 	cr_assert_str_eq(field("sse:stream:a", "streamId"), "a");
 }
 
+/* Of requests without a key: nobody can repeat them, and they must not push out the names of those who can. */
+world_test(publish, names_of_one_request_are_forgotten_first)
+{
+	open_stream(.id = "a");
+	publish("token", "1", .id = "a", .producer = "k:order-1", .n = 1);
+	for (int i = 0; i < 300; i++) {
+		publish("token", "1", .id = "a", .producer = text("r:%d", i), .n = 1);
+		cr_assert_eq(raw_int("HEXISTS", "sse:stream:a", text("p:r:%d", i)), 1, "the newest is always known");
+	}
+	cr_assert_eq(publish("token", "1", .id = "a", .producer = "k:order-1", .n = 1).outcome, SR_SAME);
+	cr_assert_eq(raw_int("HEXISTS", "sse:stream:a", "p:r:0"), 0);
+}
+
+/* The newest name is what its own request's next attempt is known by, even where all others are keys. */
+world_test(publish, the_newest_name_of_one_request_is_known_among_keys)
+{
+	open_stream(.id = "a");
+	for (int i = 0; i < 256; i++)
+		publish("token", "1", .id = "a", .producer = text("k:%d", i), .n = 1);
+	for (int i = 0; i < 20; i++) {
+		publish("token", "1", .id = "a", .producer = text("r:%d", i), .n = 1);
+		cr_assert_eq(publish("token", "1", .id = "a", .producer = text("r:%d", i), .n = 1).outcome, SR_SAME);
+	}
+}
+
+world_test(publish, an_end_with_the_number_of_something_else_is_no_repeat)
+{
+	struct stored s;
+
+	open_stream(.id = "a");
+	publish("token", "1", .id = "a", .producer = "p", .n = 5);
+	for (unsigned n = 4; n <= 5; n++) {
+		s = publish("completed", "{}", .id = "a", .producer = "p", .n = n);
+		cr_assert(s.outcome == SR_MISNUMBERED && sr_reply_int_at(s.reply, 1, 0) == 5);
+		s = end_stream("completed", "{}", .id = "a", .producer = "p", .n = n);
+		cr_assert(s.outcome == SR_MISNUMBERED && sr_reply_int_at(s.reply, 1, 0) == 5);
+	}
+	cr_assert_str_eq(field("sse:stream:a", "state"), "active");
+	cr_assert(raw_int("XLEN", "sse:events:a") == 1 && !there("sse:completion:a"));
+	cr_assert_eq(publish("completed", "{}", .id = "a", .producer = "p", .n = 6).outcome, SR_NEW);
+	cr_assert_eq(publish("completed", "{}", .id = "a", .producer = "p", .n = 6).outcome, SR_SAME);
+	cr_assert_eq(end_stream("completed", "{}", .id = "a", .producer = "p", .n = 6).outcome, SR_SAME);
+}
+
 /* Ids of one millisecond differ in their last part only, and "9" is not above "10". */
 world_test(publish, the_age_of_what_is_stored_is_compared_as_numbers)
 {

@@ -31,20 +31,21 @@ local function malformed_call(pid)
     valid_count, valid_count})
 end
 
--- What producer pid stored with number n: its first id and its last, or nil if n is new. A number below the last one is
--- misuse: its ids, no longer known, are ''.
+-- What producer pid stored with number n: its first id and its last, and the producer's last number; or nil if n is new. A number
+-- below the last one is misuse: its ids, no longer known, are ''.
 local function repeated(k, pid, n)
   if pid == '' then return nil end
   local note = redis.call('HGET', k.stream, 'p:' .. pid)
   if not note then return nil end
   local last_n, first_id, last_id = string.match(note, '^(%d+) (%S+) %d+ (%S+)$')
   if tonumber(n) > tonumber(last_n) then return nil end
-  if tonumber(n) < tonumber(last_n) then return '', '' end
-  return first_id, last_id
+  if tonumber(n) < tonumber(last_n) then return '', '', tonumber(last_n) end
+  return first_id, last_id, tonumber(last_n)
 end
 
--- Remember the number, as "n first-id count last-id". At most 256 producers of a stream are remembered; then the older half is forgotten, by the age of
--- what they stored, so that a stream fed by one-shot programs does not grow for ever.
+-- Remember the number, as "n first-id count last-id". At most 256 producers of a stream are remembered; then half of the others is forgotten,
+-- by the age of what they stored, so that a stream fed by one-shot programs does not grow for ever. "r:" are the names of requests that
+-- nobody else can repeat: they go first.
 local function remember(k, pid, n, first_id, last_id, count)
   if pid == '' then return end
   redis.call('HSET', k.stream, 'p:' .. pid, n .. ' ' .. first_id .. ' ' .. count .. ' ' .. last_id)
@@ -52,11 +53,14 @@ local function remember(k, pid, n, first_id, last_id, count)
   local all = redis.call('HGETALL', k.stream)
   local notes = {}
   for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 'p:' then
+    if string.sub(all[i], 1, 2) == 'p:' and all[i] ~= 'p:' .. pid then
       local ms, seq = string.match(all[i + 1], '^%d+ (%d+)-(%d+) ')
-      notes[#notes + 1] = {field = all[i], ms = tonumber(ms), seq = tonumber(seq)}
+      notes[#notes + 1] = {field = all[i], one_shot = string.sub(all[i], 3, 4) == 'r:', ms = tonumber(ms), seq = tonumber(seq)}
     end
   end
-  table.sort(notes, function(a, b) return a.ms < b.ms or (a.ms == b.ms and a.seq < b.seq) end)
+  table.sort(notes, function(a, b)
+    if a.one_shot ~= b.one_shot then return a.one_shot end
+    return a.ms < b.ms or (a.ms == b.ms and a.seq < b.seq)
+  end)
   for i = 1, math.floor(#notes / 2) do redis.call('HDEL', k.stream, notes[i].field) end
 end
