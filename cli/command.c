@@ -57,6 +57,8 @@ static const char run_help[] =
 	"store the rest, and says how many events it could not. A stream that is refused (it has ended,\n"
 	"it is another user's) is said once, and the program runs on; with --require it is not even\n"
 	"started: exit 65, 77, or 69 when Redis is away for --deadline.\n\n"
+	"Background processes that outlive the program and keep its output open are read until they are\n"
+	"silent for 1 s, and for --grace at most; SIGPIPE ends them when they write later.\n\n"
 	"Whoever cancels the stream (ssectl cancel) stops the program: SIGTERM to its process group,\n"
 	"SIGKILL after --grace; so do the timeouts. If the stream is completed or failed by somebody else,\n"
 	"the program runs on. Signals to ssectl are passed on to the group; a second SIGINT or SIGTERM\n"

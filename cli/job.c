@@ -214,6 +214,7 @@ static void on_child(struct ev_loop *loop, ev_signal *w, int revents)
 	j->exit = info.si_code == CLD_EXITED ? info.si_status : -1;
 	j->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
 	sr_foreground_take(&j->terminal);
+	j->hooks.on_exit(j->ctx);
 	look_for_end(j);
 }
 

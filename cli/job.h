@@ -27,6 +27,8 @@ struct sr_job_hooks {
 	void (*on_output)(void *ctx, enum sr_job_source source, const char *bytes, size_t len);
 	/* INT, TERM, HUP or QUIT came to us; it was passed on, if the job was still there. */
 	void (*on_signal)(void *ctx, int signo);
+	/* The program has ended; its pipes may not have. sr_job_has_ended() is true. */
+	void (*on_exit)(void *ctx);
 	void (*on_end)(void *ctx);
 };
 

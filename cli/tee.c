@@ -84,10 +84,13 @@ void sr_tee_release(struct sr_tee *t)
 
 void sr_tee_write(struct sr_tee *t, const char *bytes, size_t len)
 {
+	enum sr_err err;
+
 	if (t->error)
 		return;
-	if (sr_buf_append(&t->out, bytes, len) != SR_OK)
-		fail(t, ENOMEM);
+	err = sr_buf_append(&t->out, bytes, len);
+	if (err != SR_OK) /* what waits still goes out */
+		t->error = err == SR_ETOOBIG ? ENOBUFS : ENOMEM;
 	push(t);
 	if (t->error)
 		t->on_change(t->ctx, t);

@@ -1,5 +1,6 @@
 /* tee.h - passes the job's output on to a descriptor of ours, byte for byte, without ever blocking the loop. What has not yet
- * been taken waits; meanwhile its owner stops to read, so that the job feels a slow reader as it would without us. */
+ * been taken waits; meanwhile its owner stops to read, so that the job feels a slow reader as it would without us. When the
+ * owner reads on all the same, what is beyond the bound is lost, and what waits is still passed on. */
 #ifndef SR_TEE_H
 #define SR_TEE_H
 #include "common/buf.h"
@@ -14,7 +15,7 @@ struct sr_tee {
 	size_t step;     /* bytes of one write that does not block when the descriptor is writable */
 	struct sr_buf out;
 	size_t at;       /* what of it was written */
-	int error;       /* errno of the write that failed; nothing is passed on any more. 0 = none */
+	int error;       /* errno of the write that failed, or ENOBUFS or ENOMEM: nothing more is taken. 0 = none */
 	void (*on_change)(void *ctx, struct sr_tee *t); /* it is empty, or it failed; may be called inside sr_tee_write() */
 	void *ctx;
 };

@@ -74,6 +74,20 @@ void sr_wrap_leave(struct sr_wrap *w)
 	ev_break(w->loop, EVBREAK_ALL);
 }
 
+/* The bound for our own output, too: it had as long as the end of the job. */
+static void leave_tees(struct sr_wrap *w)
+{
+	static const char *const names[] = {"standard output", "standard error"};
+	size_t lost;
+
+	for (int i = 0; w->o->tee && i < SR_JOB_SOURCES; i++) {
+		lost = w->tees[i].out.len - w->tees[i].at;
+		if (lost > 0)
+			sr_ctl_note(w->ctl, w->o->id, "%s: %zu bytes were not taken within --deadline", names[i], lost);
+	}
+	sr_wrap_leave(w);
+}
+
 void sr_wrap_leave_if_done(struct sr_wrap *w)
 {
 	bool written = !w->o->tee || (!sr_tee_waits(&w->tees[SR_JOB_STDOUT]) && !sr_tee_waits(&w->tees[SR_JOB_STDERR]));
@@ -206,7 +220,9 @@ static void on_wait(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	snprintf(text, sizeof text, "Redis at %s is unavailable: %s", w->ctl->conf.redis_url, reason(w));
 	if (w->life == SR_WRAP_STORING) {
-		sr_wrap_give_up(w, text);
+		sr_wrap_give_up(w, w->hurried ? "interrupted" : text);
+		if (w->life != SR_WRAP_DONE)
+			leave_tees(w);
 	} else if (w->o->require) {
 		refuse(w, SR_EX_REDIS, text);
 	} else {

@@ -7,6 +7,8 @@
 
 #define STALL_MS 1000  /* a Redis that stores nothing for so long does not answer */
 #define LOOK_MS 250    /* while the job is held up: does it still store? */
+#define HURRY_MS 2000  /* after a signal the end is tried for no longer */
+#define TEE_MAX (1048576 + SR_JOB_CHUNK) /* what the pipe of a job that has ended may still hold, and a chunk */
 #define GROWTH 48      /* an empty line is one byte, and so many in the backlog: 8 + log{"line":"","stream":"stderr"} */
 
 /* ---- events ---- */
@@ -49,15 +51,17 @@ static bool is_answering(const struct sr_wrap *w)
 	return sr_producer_is_open(w->producer) && !*sr_producer_why(w->producer) && sr_clock_mono() - w->moved_at < STALL_MS;
 }
 
-/* Decide which of the job's pipes is read. */
+/* Decide which of the job's pipes is read. Our own reader holds up the job as long as there is one, but never its end. */
 void sr_wrap_regulate(struct sr_wrap *w)
 {
 	bool full = sr_producer_bytes(w->producer) > (size_t)w->o->spool / 2 && is_answering(w);
+	bool slow_reader;
 
 	if (w->life != SR_WRAP_RUNNING)
 		return;
+	slow_reader = w->o->tee && !sr_job_has_ended(w->job);
 	for (int i = 0; i < SR_JOB_SOURCES; i++)
-		sr_job_read(w->job, (enum sr_job_source)i, !full && !(w->o->tee && sr_tee_waits(&w->tees[i])));
+		sr_job_read(w->job, (enum sr_job_source)i, !full && !(slow_reader && sr_tee_waits(&w->tees[i])));
 	if (full && !ev_is_active(&w->look))
 		ev_timer_again(w->loop, &w->look);
 	else if (!full)
@@ -86,14 +90,23 @@ static void on_tee(void *ctx, struct sr_tee *t)
 	struct sr_wrap *w = ctx;
 	int source = (int)(t - w->tees);
 
-	if (t->error)
+	if (t->error && !w->cut[source])
 		sr_ctl_note(w->ctl, w->o->id, "%s: %s; the rest only goes to the stream", source == SR_JOB_STDOUT ? "standard output" : "standard error",
 		            strerror(t->error));
+	w->cut[source] = t->error != 0;
 	sr_wrap_regulate(w);
 	sr_wrap_leave_if_done(w);
 }
 
 /* ---- the job ---- */
+
+static void set_wait(struct sr_wrap *w, int64_t ms)
+{
+	ev_now_update(w->loop);
+	ev_timer_stop(w->loop, &w->wait);
+	ev_timer_set(&w->wait, (double)ms / 1000.0, 0.);
+	ev_timer_start(w->loop, &w->wait);
+}
 
 static void on_output(void *ctx, enum sr_job_source source, const char *bytes, size_t len)
 {
@@ -114,11 +127,21 @@ static void on_output(void *ctx, enum sr_job_source source, const char *bytes, s
 	sr_wrap_regulate(w);
 }
 
+/* The end of the job is worth a moment, even to one who is in a hurry. */
+static void hurry(struct sr_wrap *w)
+{
+	w->hurried = true;
+	if (ev_timer_remaining(w->loop, &w->wait) > HURRY_MS / 1000.0)
+		set_wait(w, HURRY_MS);
+}
+
 static void on_signal(void *ctx, int signo)
 {
 	struct sr_wrap *w = ctx;
 
-	if (w->life == SR_WRAP_STORING) {
+	if (w->life == SR_WRAP_STORING && !w->hurried) {
+		hurry(w);
+	} else if (w->life == SR_WRAP_STORING) {
 		sr_wrap_give_up(w, "interrupted");
 		sr_wrap_leave(w);
 	} else if ((signo == SIGINT || signo == SIGTERM) && ++w->asked > 1) {
@@ -137,6 +160,7 @@ static void store_end(struct sr_wrap *w)
 	w->code = sr_ending_status(&w->ending);
 	for (ev_timer *const *t = (ev_timer *const[]){&w->timeout, &w->idle, &w->join, &w->look, NULL}; *t; t++)
 		ev_timer_stop(w->loop, *t);
+	set_wait(w, w->o->deadline_ms);
 	for (int i = 0; i < SR_JOB_SOURCES; i++)
 		sr_mapper_finish(&w->mappers[i]);
 	sr_tail_finish(&w->tail);
@@ -149,11 +173,12 @@ static void store_end(struct sr_wrap *w)
 		sr_wrap_settle(w);
 		return;
 	}
-	ev_now_update(w->loop);
-	ev_timer_stop(w->loop, &w->wait);
-	ev_timer_set(&w->wait, (double)w->o->deadline_ms / 1000.0, 0.);
-	ev_timer_start(w->loop, &w->wait);
 	sr_producer_hurry(w->producer);
+}
+
+static void on_job_exit(void *ctx)
+{
+	sr_wrap_regulate(ctx);
 }
 
 static void on_job_end(void *ctx)
@@ -191,7 +216,7 @@ static size_t chunk_of(const struct sr_wrap_options *o)
 void sr_wrap_job_start(struct sr_wrap *w)
 {
 	struct sr_job_options options = {.grace_ms = w->o->grace_ms, .chunk = chunk_of(w->o), .sigpipe = w->ctl->sigpipe};
-	struct sr_job_hooks hooks = {.on_output = on_output, .on_signal = on_signal, .on_end = on_job_end};
+	struct sr_job_hooks hooks = {.on_output = on_output, .on_signal = on_signal, .on_exit = on_job_exit, .on_end = on_job_end};
 	int problem = ENOMEM;
 
 	w->life = SR_WRAP_RUNNING;
@@ -274,7 +299,7 @@ enum sr_err sr_wrap_job_init(struct sr_wrap *w)
 	sr_buf_init(&w->result, (size_t)w->ctl->conf.event_bytes);
 	w->ending = (struct sr_ending){.tail = &w->tail, .result_type = &w->result_type, .result = &w->result};
 	for (int i = 0; i < SR_JOB_SOURCES; i++)
-		sr_tee_init(&w->tees[i], w->loop, outputs[i], SR_JOB_CHUNK, on_tee, w);
+		sr_tee_init(&w->tees[i], w->loop, outputs[i], TEE_MAX, on_tee, w);
 	return init_mappers(w) ? sr_tail_init(&w->tail, (size_t)w->o->tail) : SR_ENOMEM;
 }
 

@@ -33,6 +33,8 @@ struct sr_wrap {
 	bool warned;         /* of a stream that takes nothing */
 	bool settled;        /* storing: it is done, or in vain */
 	bool odd;            /* a line that is no event, and that was said */
+	bool cut[SR_JOB_SOURCES]; /* our own output takes no more of it, and that was said */
+	bool hurried;        /* storing: a signal came, the wait was shortened */
 	int asked;           /* signals that ask for an end, so far */
 	uint64_t dropped;    /* events that the producer did not take */
 	int code;

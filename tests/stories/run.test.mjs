@@ -302,6 +302,67 @@ story('--tee to somebody who does not read: the job waits, but is not out of rea
   assert.equal(await job.ended(), 143);
 });
 
+story('--tee to somebody who never reads: the end of the job is stored all the same, and ssectl leaves', noWeb, async (world) => {
+  const ends = async (id, flags, script, code, data, act) => {
+    const job = start(world, id, ['--tee', '--deadline', '1s', '--grace', '500ms', ...flags], script);
+    job.process.child.stdout.pause();
+    await printed(world, id, 'ready');
+    await act?.(job);
+    await until(async () => ['failed', 'cancelled', 'completed'].includes(await state(world, id)), { deadline: 4000, what: `the end of ${id}` });
+    await until(() => job.process.exit, { deadline: 4000, what: `ssectl to leave ${id}` });
+    assert.equal(job.process.exit.code, code, job.stderr);
+    assert.deepEqual((await events(world, id)).at(-1).data, data, id);
+    assert.match(job.stderr, /standard output: [0-9]+ bytes were not taken within --deadline/);
+    job.process.child.stdout.resume();
+  };
+  const y = { tail: ['y'] };
+  await ends('timed', ['--timeout', '1s', '--tail', '1'], 'echo ready; exec yes', 124, { reason: 'timeout', signal: 'SIGTERM', ...y });
+  await ends('termed', ['--tail', '1'], 'echo ready; exec yes', 143, { signal: 'SIGTERM', ...y }, (job) => process.kill(job.process.pid, 'SIGTERM'));
+  await ends('cancelled', [], 'echo ready; exec yes', 143, { by: 'ada' }, () => world.ctl('cancel', 'cancelled', '{"by":"ada"}'));
+  const stalled = async (id, flags, rest) => {
+    const over = join(world.dir, `${id}.over`);
+    const wrapped = `${program('ssectl')} --config ${world.configFile} run ${id} --user u1 --tee --deadline 1s --grace 500ms ${flags} -- ${rest}`;
+    const pipeline = run('bash', ['-c', `${wrapped} | until [ -e ${over} ]; do sleep 0.1; done`]);
+    const stored = until(async () => ['failed', 'completed'].includes(await state(world, id)), { deadline: 6000, what: `the end of ${id}` });
+    await stored.finally(() => writeFileSync(over, ''));
+    await pipeline;
+  };
+  await stalled('itself', '', "sh -c 'seq 13000; sleep 0.5; seq 8000'"); // more than the 64 KiB of the pipe that is not read, and 39 kB that the job leaves in its own
+  assert.equal(lines(await events(world, 'itself')).length, 21000);
+  await stalled('both', '--timeout 1s', 'yes 2>&1'); // our notes have no reader, either
+});
+
+story('a signal while the end is being stored: it is tried for a moment more, and a second one leaves', noWeb, async (world) => {
+  const storing = async (id) => { // Redis hangs, the job has ended
+    const pidFile = join(world.dir, id);
+    const job = start(world, id, ['--deadline', '30s'], `echo $$ >${pidFile}; echo ready; read go; exit 3`);
+    await printed(world, id, 'ready');
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    await world.server.process.freeze();
+    job.process.child.stdin.write('go\n');
+    await until(() => !isRunning(pid), { what: 'the end of the job' });
+    await stays(() => !job.process.exit, { during: 300, what: 'the end is being stored' });
+    return job;
+  };
+  const saved = await storing('saved');
+  process.kill(saved.process.pid, 'SIGTERM');
+  await stays(() => !saved.process.exit, { during: 300, what: 'it still tries' });
+  world.server.process.signal('SIGCONT');
+  assert.equal(await saved.ended(), 3);
+  assert.equal(await state(world, 'saved'), 'failed');
+  const brief = await storing('brief');
+  process.kill(brief.process.pid, 'SIGINT');
+  assert.equal(await brief.ended(6000), 3, 'after 2 s, not 30');
+  assert.match(brief.stderr, /1 event not stored: interrupted/);
+  world.server.process.signal('SIGCONT');
+  const left = await storing('left');
+  process.kill(left.process.pid, 'SIGHUP');
+  await stays(() => !left.process.exit, { during: 300, what: 'the first' });
+  process.kill(left.process.pid, 'SIGQUIT');
+  assert.equal(await left.ended(1000), 3);
+  world.server.process.signal('SIGCONT');
+});
+
 story('Redis is away for the whole job: same exit, same output, started at once', { ...noWeb, redis: false }, async (world) => {
   const script = 'echo out; echo err >&2; echo more; exit 7';
   const plain = await run('sh', ['-c', script]);
