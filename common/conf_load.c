@@ -10,8 +10,6 @@ enum sr_err sr_conf_begin(struct sr_conf *conf, const char *path, struct sr_buf 
 
 	if (!path)
 		path = getenv("SSE_CONFIG");
-	if (path && !*path) /* SSE_CONFIG= is none */
-		path = NULL;
 	if (!e)
 		e = sr_conf_read_file(conf, path ? path : SR_CONF_PATH, !path, why);
 	if (!e)
