@@ -74,7 +74,13 @@ void sr_wrap_leave(struct sr_wrap *w)
 	ev_break(w->loop, EVBREAK_ALL);
 }
 
-/* The bound for our own output, too: it had as long as the end of the job. */
+/* A job that ended by itself leaves its last output to its reader, who may be a pager: as without us. One that somebody ended
+ * shall be gone, and a signal to us then means ourselves. */
+static bool may_wait_for_reader(const struct sr_wrap *w)
+{
+	return !w->hurried && !w->asked && !w->ending.reason && !w->ending.signal;
+}
+
 static void leave_tees(struct sr_wrap *w)
 {
 	static const char *const names[] = {"standard output", "standard error"};
@@ -83,7 +89,7 @@ static void leave_tees(struct sr_wrap *w)
 	for (int i = 0; w->o->tee && i < SR_JOB_SOURCES; i++) {
 		lost = w->tees[i].out.len - w->tees[i].at;
 		if (lost > 0)
-			sr_ctl_note(w->ctl, w->o->id, "%s: %zu bytes were not taken within --deadline", names[i], lost);
+			sr_ctl_note(w->ctl, w->o->id, "%s: %zu bytes were not taken in time", names[i], lost);
 	}
 	sr_wrap_leave(w);
 }
@@ -221,7 +227,7 @@ static void on_wait(struct ev_loop *loop, ev_timer *t, int revents)
 	snprintf(text, sizeof text, "Redis at %s is unavailable: %s", w->ctl->conf.redis_url, reason(w));
 	if (w->life == SR_WRAP_STORING) {
 		sr_wrap_give_up(w, w->hurried ? "interrupted" : text);
-		if (w->life != SR_WRAP_DONE)
+		if (w->life != SR_WRAP_DONE && !may_wait_for_reader(w))
 			leave_tees(w);
 	} else if (w->o->require) {
 		refuse(w, SR_EX_REDIS, text);

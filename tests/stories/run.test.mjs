@@ -302,17 +302,17 @@ story('--tee to somebody who does not read: the job waits, but is not out of rea
   assert.equal(await job.ended(), 143);
 });
 
-story('--tee to somebody who never reads: the end of the job is stored all the same, and ssectl leaves', noWeb, async (world) => {
+story('--tee to somebody who never reads: the end of the job is stored all the same, and ssectl leaves', { ...noWeb, timeout: 90000 }, async (world) => {
   const ends = async (id, flags, script, code, data, act) => {
     const job = start(world, id, ['--tee', '--deadline', '1s', '--grace', '500ms', ...flags], script);
     job.process.child.stdout.pause();
     await printed(world, id, 'ready');
     await act?.(job);
-    await until(async () => ['failed', 'cancelled', 'completed'].includes(await state(world, id)), { deadline: 4000, what: `the end of ${id}` });
-    await until(() => job.process.exit, { deadline: 4000, what: `ssectl to leave ${id}` });
+    await until(async () => ['failed', 'cancelled', 'completed'].includes(await state(world, id)), { deadline: 15000, what: `the end of ${id}` });
+    await until(() => job.process.exit, { deadline: 15000, what: `ssectl to leave ${id}` });
     assert.equal(job.process.exit.code, code, job.stderr);
     assert.deepEqual((await events(world, id)).at(-1).data, data, id);
-    assert.match(job.stderr, /standard output: [0-9]+ bytes were not taken within --deadline/);
+    assert.match(job.stderr, /standard output: [0-9]+ bytes were not taken in time/);
     job.process.child.stdout.resume();
   };
   const y = { tail: ['y'] };
@@ -323,12 +323,14 @@ story('--tee to somebody who never reads: the end of the job is stored all the s
     const over = join(world.dir, `${id}.over`);
     const wrapped = `${program('ssectl')} --config ${world.configFile} run ${id} --user u1 --tee --deadline 1s --grace 500ms ${flags} -- ${rest}`;
     const pipeline = run('bash', ['-c', `${wrapped} | until [ -e ${over} ]; do sleep 0.1; done`]);
-    const stored = until(async () => ['failed', 'completed'].includes(await state(world, id)), { deadline: 6000, what: `the end of ${id}` });
+    const stored = until(async () => ['failed', 'completed'].includes(await state(world, id)), { deadline: 15000, what: `the end of ${id}` });
     await stored.finally(() => writeFileSync(over, ''));
     await pipeline;
   };
   await stalled('itself', '', "sh -c 'seq 13000; sleep 0.5; seq 8000'"); // more than the 64 KiB of the pipe that is not read, and 39 kB that the job leaves in its own
   assert.equal(lines(await events(world, 'itself')).length, 21000);
+  const pager = await run('bash', ['-c', `${program('ssectl')} --config ${world.configFile} run pager --user u1 --tee --deadline 1s -- seq 30000 | { sleep 3; cat; }`]);
+  assert.equal(pager.stdout.trim().split('\n').length, 30000, 'a pager that takes its time loses nothing');
   await stalled('both', '--timeout 1s', 'yes 2>&1'); // our notes have no reader, either
 });
 
