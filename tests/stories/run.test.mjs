@@ -207,6 +207,9 @@ story('in a terminal: Ctrl-C reaches the job, which can read keys, and Ctrl-Z st
   writeFileSync(join(world.dir, 'stopped.sh'), `${command('ctrl-z', 'echo ready; read word; echo "got $word"')}\necho "stopped $?"\nfg\necho "status $?"\n`);
   const stopped = await inTerminal(`bash --norc -i ${world.dir}/stopped.sh`, [['ready', '\x1a'], ['stopped 148', 'again\r']]);
   assert.match(stopped.shown, /got again[^]*status 0/);
+  writeFileSync(join(world.dir, 'stopped.sh'), `${command('ctrl-z-2', 'echo ready; read a; echo "got $a"; read b; echo "got $b"')}\necho "stopped $?"\nfg\necho "status $?"\n`);
+  const twice = await inTerminal(`bash --norc -i ${world.dir}/stopped.sh`, [['ready', 'one\r'], ['got one', '\x1a'], ['stopped 148', 'two\r']]);
+  assert.match(twice.shown, /got two[^]*status 0/, 'the terminal was the job\'s when Ctrl-Z came');
   assert.deepEqual((await events(world, 'ctrl-z')).at(-1), { type: 'completed', data: { exit: 0 } });
 });
 
@@ -237,6 +240,18 @@ story('who cancels the stream stops the job at once; who completes it does not',
   assert.equal(await other.ended(), 5);
   assert.equal(other.stderr.trim().split('\n').length, 1, other.stderr);
   assert.deepEqual((await events(world, 'completed')).map(({ type }) => type), ['output', 'completed']);
+
+  const mark = join(world.dir, 'mark');
+  const last = start(world, 'last-words', [], `echo ready; read go; echo more; touch ${mark}; read go`);
+  await printed(world, 'last-words', 'ready');
+  await last.process.freeze();
+  await world.ctl('complete', 'last-words');
+  last.process.child.stdin.write('go\n');
+  await until(() => existsSync(mark), { what: 'the job to print what nobody will store' });
+  last.process.signal('SIGCONT');
+  await until(() => last.stderr.includes('already ended: completed'), { what: () => `the note, though nothing more is printed: ${last.stderr}` });
+  last.process.child.stdin.write('go\n');
+  assert.equal(await last.ended(), 0);
 });
 
 story('a stream that is refused: the job runs all the same, but not with --require', noWeb, async (world) => {
