@@ -61,13 +61,6 @@ static const char *user_of(const struct sr_ctl *ctl, const char *id)
 	return NULL;
 }
 
-static bool is_producer_name(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-	return len >= 1 && len <= SR_PRODUCER_NAME_MAX && name[len] == '\0';
-}
-
 static int name_producer(const struct sr_ctl *ctl, struct sr_producing *p)
 {
 	const char *name = ctl->flag[SR_FLAG_PRODUCER];
@@ -76,7 +69,7 @@ static int name_producer(const struct sr_ctl *ctl, struct sr_producing *p)
 		return SR_EX_USAGE;
 	if (!name && ctl->flag[SR_FLAG_N])
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--n is the number of a producer's event: give --producer, too");
-	if (name && !is_producer_name(name))
+	if (name && !sr_producer_name_valid(name, strlen(name)))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--producer: '%.60s' is not 1 to 32 of a-z 0-9", name);
 	p->name = name;
 	return 0;
@@ -100,7 +93,7 @@ int sr_producing_start(struct sr_ctl *ctl, struct sr_producing *p, const char *i
 	options.first_n = p->n;
 	options.backlog_bytes = BACKLOG_BYTES;
 	/* There is nothing to cancel where nothing is: a mistyped id must not look like success. */
-	more.create = ctl->conf.on_unknown == SR_UNKNOWN_REGISTER && (*p->user || ctl->reg.anonymous) && strcmp(ctl->command, "cancel") != 0;
+	more.create = sr_publish_may_create(&ctl->conf, p->user) && strcmp(ctl->command, "cancel") != 0;
 	p->handle = sr_handle_new(id, &options, &more);
 	return p->handle ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, id, "%s", sr_strerror(SR_ENOMEM));
 }

@@ -8,17 +8,31 @@ static const char *interface_of(const struct sr_script *s)
 	return s->contract ? "public" : "internal";
 }
 
+static void begin_json(struct sr_json *j, const struct sr_script *s)
+{
+	sr_json_begin(j);
+	sr_json_open(j, NULL, '{');
+	sr_json_text(j, "name", s->name);
+	sr_json_text(j, "sha1", s->sha1);
+}
+
+static int end_json(struct sr_ctl *ctl, struct sr_json *j, const struct sr_script *s)
+{
+	enum sr_err err;
+
+	sr_json_close(j, '}');
+	err = sr_json_print(j, &ctl->out);
+	sr_json_release(j);
+	return err == SR_OK ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, s->name, "%s", sr_strerror(err));
+}
+
 /* ---- list ---- */
 
 static int list_json(struct sr_ctl *ctl, const struct sr_script *s)
 {
 	struct sr_json j;
-	enum sr_err err;
 
-	sr_json_begin(&j);
-	sr_json_open(&j, NULL, '{');
-	sr_json_text(&j, "name", s->name);
-	sr_json_text(&j, "sha1", s->sha1);
+	begin_json(&j, s);
 	sr_json_int(&j, "keys", s->keys);
 	sr_json_bool(&j, "moreKeys", s->more_keys);
 	sr_json_int(&j, "args", s->args);
@@ -28,10 +42,7 @@ static int list_json(struct sr_ctl *ctl, const struct sr_script *s)
 		sr_json_int(&j, "contract", s->contract);
 	else
 		sr_json_text(&j, "contract", NULL);
-	sr_json_close(&j, '}');
-	err = sr_json_print(&j, &ctl->out);
-	sr_json_release(&j);
-	return err == SR_OK ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, NULL, "%s", sr_strerror(err));
+	return end_json(ctl, &j, s);
 }
 
 static int list(struct sr_ctl *ctl, const struct sr_script *named)
@@ -59,18 +70,11 @@ static int list(struct sr_ctl *ctl, const struct sr_script *named)
 static int print_json(struct sr_ctl *ctl, const struct sr_script *s, bool with_text)
 {
 	struct sr_json j;
-	enum sr_err err;
 
-	sr_json_begin(&j);
-	sr_json_open(&j, NULL, '{');
-	sr_json_text(&j, "name", s->name);
-	sr_json_text(&j, "sha1", s->sha1);
+	begin_json(&j, s);
 	if (with_text)
 		sr_json_text(&j, "text", s->text);
-	sr_json_close(&j, '}');
-	err = sr_json_print(&j, &ctl->out);
-	sr_json_release(&j);
-	return err == SR_OK ? 0 : sr_ctl_fail(ctl, SR_EX_LATER, s->name, "%s", sr_strerror(err));
+	return end_json(ctl, &j, s);
 }
 
 static int show(struct sr_ctl *ctl, const struct sr_script *s)

@@ -224,20 +224,6 @@ static int open_secret(const char *path, enum sr_err *e, struct sr_buf *why)
 	return -1;
 }
 
-enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why)
-{
-	enum sr_err e;
-	int fd;
-
-	sr_buf_reset(out);
-	fd = open_secret(path, &e, why);
-	if (fd < 0)
-		return e;
-	e = read_secret(out, fd, path, why);
-	close(fd);
-	return e;
-}
-
 /* All at once, so that growing leaves no copies behind. */
 static enum sr_err read_secrets(struct sr_buf *out, int fd, const char *path, struct sr_buf *why)
 {
@@ -259,7 +245,9 @@ static enum sr_err read_secrets(struct sr_buf *out, int fd, const char *path, st
 	return e;
 }
 
-enum sr_err sr_conf_secrets(struct sr_buf *out, const char *path, struct sr_buf *why)
+typedef enum sr_err read_fn(struct sr_buf *out, int fd, const char *path, struct sr_buf *why);
+
+static enum sr_err read_checked(struct sr_buf *out, const char *path, read_fn *read_it, struct sr_buf *why)
 {
 	enum sr_err e;
 	int fd;
@@ -268,7 +256,17 @@ enum sr_err sr_conf_secrets(struct sr_buf *out, const char *path, struct sr_buf 
 	fd = open_secret(path, &e, why);
 	if (fd < 0)
 		return e;
-	e = read_secrets(out, fd, path, why);
+	e = read_it(out, fd, path, why);
 	close(fd);
 	return e;
+}
+
+enum sr_err sr_conf_secret(struct sr_buf *out, const char *path, struct sr_buf *why)
+{
+	return read_checked(out, path, read_secret, why);
+}
+
+enum sr_err sr_conf_secrets(struct sr_buf *out, const char *path, struct sr_buf *why)
+{
+	return read_checked(out, path, read_secrets, why);
 }

@@ -51,6 +51,14 @@ bool sr_event_type_terminal(const char *bytes, size_t len)
 	return is_one_of(bytes, len, words);
 }
 
+bool sr_producer_name_valid(const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!(bytes[i] >= 'a' && bytes[i] <= 'z') && !(bytes[i] >= '0' && bytes[i] <= '9'))
+			return false;
+	return len >= 1 && len <= SR_PRODUCER_NAME_MAX;
+}
+
 bool sr_user_valid(const char *bytes, size_t len)
 {
 	if (len < 1 || len > SR_USER_MAX)

@@ -165,20 +165,13 @@ static void on_down(void *ctx, enum sr_err err, const char *why)
 
 /* --- what its owner calls ------------------------------------------------------------------------------------ */
 
-static bool name_valid(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-	return len >= 1 && len <= SR_PRODUCER_NAME_MAX && name[len] == '\0';
-}
-
 static enum sr_err check(const struct sr_producer_options *o, struct sr_buf *why)
 {
 	if (!sr_stream_id_valid(o->id, strlen(o->id)))
 		sr_buf_explain(why, "'%.140s' is no stream id: 1 to %d of A-Z a-z 0-9 . _ ~ : -", o->id, SR_STREAM_ID_MAX);
 	else if (*o->user && !sr_user_valid(o->user, strlen(o->user)))
 		sr_buf_explain(why, "a user is 1 to %d bytes without control characters", SR_USER_MAX);
-	else if (o->name && !name_valid(o->name))
+	else if (o->name && !sr_producer_name_valid(o->name, strlen(o->name)))
 		sr_buf_explain(why, "producer '%.60s' is not 1 to %d of a-z 0-9", o->name, SR_PRODUCER_NAME_MAX);
 	else if (o->first_n > SR_PRODUCER_N_MAX)
 		sr_buf_explain(why, "an event's number is at most 2^53 - 1");

@@ -28,7 +28,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SR_PRODUCER_NAME_MAX 32
 #define SR_PRODUCER_N_MAX ((UINT64_C(1) << 53) - 1) /* the scripts count in doubles */
 #define SR_BACKLOG_BYTES (8u << 20)                 /* default bound of what waits */
 

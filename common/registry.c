@@ -12,6 +12,11 @@ struct sr_registry sr_registry_of(const struct sr_conf *conf)
 	                            .anonymous = conf->anonymous == SR_ANONYMOUS_ALLOW};
 }
 
+bool sr_publish_may_create(const struct sr_conf *conf, const char *user)
+{
+	return conf->on_unknown == SR_UNKNOWN_REGISTER && (*user || conf->anonymous == SR_ANONYMOUS_ALLOW);
+}
+
 static void indexes(struct sr_call *call, const struct sr_registry *reg)
 {
 	sr_call_key(call, reg->prefix, SR_KEY_ACTIVE, NULL);

@@ -30,6 +30,8 @@ struct sr_registry {
 	bool anonymous;
 };
 struct sr_registry sr_registry_of(const struct sr_conf *conf);
+/* May a publish open an unknown stream? Only if somebody can read it then: `user` ("" = none), or anybody. */
+bool sr_publish_may_create(const struct sr_conf *conf, const char *user);
 
 /* What a script says of a stream. */
 enum sr_outcome {

@@ -31,11 +31,8 @@ static bool number(const char *digits, size_t len, uint64_t *out)
 
 bool sr_change_set_producer(struct sr_change *c, const char *name, size_t len)
 {
-	if (len < 1 || len > SR_PRODUCER_NAME_MAX)
+	if (!sr_producer_name_valid(name, len))
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9'))
-			return false;
 	memcpy(c->producer, name, len);
 	c->producer[len] = 0;
 	return true;

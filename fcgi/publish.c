@@ -89,7 +89,7 @@ static void fill(struct sr_change *c, struct sr_call *call)
 	const struct sr_conf *conf = c->hub->conf;
 	struct sr_beat beat = {.id = c->id, .epoch = c->lease, .owner = c->user[0] ? c->user : NULL};
 	struct sr_publish publish = {.id = c->id, .user = c->user, .producer = c->producer, .n = p->number,
-	                             .create = conf->on_unknown == SR_UNKNOWN_REGISTER && (c->user[0] || c->hub->reg.anonymous)};
+	                             .create = sr_publish_may_create(conf, c->user)};
 
 	if (p->beats)
 		sr_beat_call(call, &c->hub->reg, "", &beat, 1);

@@ -59,8 +59,7 @@ static const char *check_options(const char *stream_id, const sse_options *o)
 		return "stream_id: 1 to 128 of A-Z a-z 0-9 . _ ~ : - and not - alone";
 	if (o->user && !sr_user_valid(o->user, strlen(o->user)))
 		return "user: 1 to 255 bytes without control characters, or NULL";
-	if (o->producer && (strlen(o->producer) - 1 >= SR_PRODUCER_NAME_MAX ||
-	                    o->producer[strspn(o->producer, "abcdefghijklmnopqrstuvwxyz0123456789")] != '\0'))
+	if (o->producer && !sr_producer_name_valid(o->producer, strlen(o->producer)))
 		return "producer: 1 to 32 of a-z 0-9, or NULL";
 	if (o->first_n > SR_PRODUCER_N_MAX)
 		return "first_n: at most 2^53 - 1";

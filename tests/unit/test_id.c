@@ -122,3 +122,13 @@ Test(id, orders_event_ids)
 			cr_assert(i < j ? c < 0 : i > j ? c > 0 : c == 0, "%d against %d", i, j);
 		}
 }
+
+Test(id, producer_names)
+{
+	cr_assert(sr_producer_name_valid("a", 1) && sr_producer_name_valid("worker7", 7) && sr_producer_name_valid("0123456789abcdefghijklmnopqrstuv", 32));
+	cr_assert_not(sr_producer_name_valid("", 0));
+	cr_assert_not(sr_producer_name_valid("0123456789abcdefghijklmnopqrstuvw", 33));
+	for (const char *const *bad = (const char *const[]){"A", "a b", "a-b", "k:1", "a\n", "\xc3\xa4", NULL}; *bad; bad++)
+		cr_assert_not(sr_producer_name_valid(*bad, strlen(*bad)), "%s", *bad);
+	cr_assert_not(sr_producer_name_valid("a\0b", 3));
+}
