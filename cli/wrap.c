@@ -217,6 +217,17 @@ static void on_ended(void *ctx)
 		sr_producer_beat(w->producer);
 }
 
+/* --deadline bounds the wait for Redis, not its work: as long as it stores, there is something to wait for. */
+static bool is_storing(struct sr_wrap *w)
+{
+	sr_mono_ms left = w->moved_at + w->o->deadline_ms - sr_clock_mono();
+
+	if (w->life != SR_WRAP_STORING || w->settled || w->hurried || left <= 0)
+		return false;
+	sr_wrap_wait(w, left);
+	return true;
+}
+
 static void on_wait(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct sr_wrap *w = t->data;
@@ -224,6 +235,8 @@ static void on_wait(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (is_storing(w))
+		return;
 	snprintf(text, sizeof text, "Redis at %s is unavailable: %s", w->ctl->conf.redis_url, reason(w));
 	if (w->life == SR_WRAP_STORING) {
 		sr_wrap_give_up(w, w->hurried ? "interrupted" : text);

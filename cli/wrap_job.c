@@ -100,7 +100,7 @@ static void on_tee(void *ctx, struct sr_tee *t)
 
 /* ---- the job ---- */
 
-static void set_wait(struct sr_wrap *w, int64_t ms)
+void sr_wrap_wait(struct sr_wrap *w, int64_t ms)
 {
 	ev_now_update(w->loop);
 	ev_timer_stop(w->loop, &w->wait);
@@ -132,7 +132,7 @@ static void hurry(struct sr_wrap *w)
 {
 	w->hurried = true;
 	if (ev_timer_remaining(w->loop, &w->wait) > HURRY_MS / 1000.0)
-		set_wait(w, HURRY_MS);
+		sr_wrap_wait(w, HURRY_MS);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -160,7 +160,8 @@ static void store_end(struct sr_wrap *w)
 	w->code = sr_ending_status(&w->ending);
 	for (ev_timer *const *t = (ev_timer *const[]){&w->timeout, &w->idle, &w->join, &w->look, NULL}; *t; t++)
 		ev_timer_stop(w->loop, *t);
-	set_wait(w, w->o->deadline_ms);
+	w->moved_at = sr_clock_mono();
+	sr_wrap_wait(w, w->o->deadline_ms);
 	for (int i = 0; i < SR_JOB_SOURCES; i++)
 		sr_mapper_finish(&w->mappers[i]);
 	sr_tail_finish(&w->tail);

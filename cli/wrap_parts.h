@@ -61,6 +61,8 @@ void sr_wrap_job_release(struct sr_wrap *w);
 void sr_wrap_job_start(struct sr_wrap *w);
 /* SIGTERM, and SIGKILL after the grace. why: for the stream; NULL when that has ended. */
 void sr_wrap_job_stop(struct sr_wrap *w, const char *why);
+/* Have the timer `wait` ring after so long. */
+void sr_wrap_wait(struct sr_wrap *w, int64_t ms);
 /* Decide which of the job's pipes is read. */
 void sr_wrap_regulate(struct sr_wrap *w);
 

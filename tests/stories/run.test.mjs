@@ -319,7 +319,7 @@ story('--tee to somebody who does not read: the job waits, but is not out of rea
 
 story('--tee to somebody who never reads: the end of the job is stored all the same, and ssectl leaves', { ...noWeb, timeout: 90000 }, async (world) => {
   const ends = async (id, flags, script, code, data, act) => {
-    const job = start(world, id, ['--tee', '--deadline', '1s', '--grace', '500ms', ...flags], script);
+    const job = start(world, id, ['--tee', '--deadline', '2s', '--grace', '500ms', ...flags], script);
     job.process.child.stdout.pause();
     await printed(world, id, 'ready');
     await act?.(job);
@@ -331,6 +331,7 @@ story('--tee to somebody who never reads: the end of the job is stored all the s
     job.process.child.stdout.resume();
   };
   const y = { tail: ['y'] };
+  // Some hundred thousand events: to store them may take longer than --deadline.
   await ends('timed', ['--timeout', '1s', '--tail', '1'], 'echo ready; exec yes', 124, { reason: 'timeout', signal: 'SIGTERM', ...y });
   await ends('termed', ['--tail', '1'], 'echo ready; exec yes', 143, { signal: 'SIGTERM', ...y }, (job) => process.kill(job.process.pid, 'SIGTERM'));
   await ends('cancelled', [], 'echo ready; exec yes', 143, { by: 'ada' }, () => world.ctl('cancel', 'cancelled', '{"by":"ada"}'));
