@@ -232,12 +232,21 @@ static void on_message(void *ctx, const char *name, size_t name_len, const char 
 
 /* --- the tick ------------------------------------------------------------------------------------------------ */
 
+static void each_due(struct sr_due *list, sr_mono_ms now, void (*visit)(struct sr_viewer *v, sr_mono_ms now))
+{
+	struct sr_due *d;
+
+	while ((d = sr_due_first(list)) && d->at <= now)
+		visit(SR_DUE_OWNER(d, struct sr_viewer, due), now);
+}
+
 static void heartbeats_due(struct sr_hub *hub, sr_mono_ms now)
 {
 	struct sr_due *d;
 
-	while ((d = sr_due_first(&hub->heartbeats)) && d->at <= now)
-		sr_viewer_heartbeat(SR_DUE_OWNER(d, struct sr_viewer, due), now);
+	each_due(&hub->heartbeats, now, sr_viewer_heartbeat);
+	each_due(&hub->doubled_heartbeats, now, sr_viewer_heartbeat);
+	each_due(&hub->second_writes, now, sr_viewer_second_write);
 	while ((d = sr_due_first(&hub->closing)) && d->at <= now) {
 		sr_due_remove(d);
 		sr_client_abort(&SR_DUE_OWNER(d, struct sr_viewer, due)->client);
@@ -319,6 +328,7 @@ void sr_hub_configure(struct sr_hub *hub, const struct sr_conf *conf, const stru
 
 	use(hub, conf, tokens);
 	not_later_than(&hub->heartbeats, now + conf->heartbeat_interval);
+	not_later_than(&hub->doubled_heartbeats, now + conf->heartbeat_interval);
 	not_later_than(&hub->beats, now + conf->beat_interval);
 }
 
@@ -363,7 +373,8 @@ static bool frame_heartbeat(struct sr_hub *hub)
 	if (sr_sse_comment(&text, "heartbeat") == SR_OK)
 		hub->heartbeat = sr_frame_new(text.data, text.len);
 	sr_buf_release(&text);
-	return hub->heartbeat != NULL;
+	hub->second_write = sr_frame_new(":\n", 2);
+	return hub->heartbeat && hub->second_write;
 }
 
 struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, struct sr_buf *why)
@@ -377,6 +388,8 @@ struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, cons
 	hub->buckets = 256;
 	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);
 	sr_due_list_init(&hub->heartbeats);
+	sr_due_list_init(&hub->doubled_heartbeats);
+	sr_due_list_init(&hub->second_writes);
 	sr_due_list_init(&hub->closing);
 	sr_due_list_init(&hub->closing_answers);
 	sr_due_list_init(&hub->discards);
@@ -433,6 +446,7 @@ void sr_hub_free(struct sr_hub *hub)
 	if (hub->table)
 		each_channel(hub, free_channel);
 	sr_frame_unref(hub->heartbeat);
+	sr_frame_unref(hub->second_write);
 	free(hub->table);
 	free(hub);
 }

@@ -35,6 +35,7 @@ struct sr_hub {
 	char node[96];                   /* this process in Redis: host:pid:random */
 	char host[65];
 	struct sr_frame *heartbeat;      /* the comment, framed once */
+	struct sr_frame *second_write;   /* ":\n", a comment */
 
 	struct sr_channel **table;       /* hash of stream ids, chained */
 	size_t buckets, channels;
@@ -46,6 +47,7 @@ struct sr_hub {
 	bool resubscribing;              /* the connection is new: beat when all are acknowledged */
 
 	struct sr_due heartbeats;        /* opened viewers, by their next comment */
+	struct sr_due doubled_heartbeats, second_writes; /* those behind Apache: in turn in either */
 	struct sr_due closing;           /* viewers whose end is being written */
 	struct sr_due closing_answers;
 	struct sr_due discards, changes; /* all of them, in no order */

@@ -111,7 +111,7 @@ static struct sr_request *from_params(struct sr_intake *in, FCGX_Request *r)
 	    .path_info = FCGX_GetParam("PATH_INFO", r->envp), .query = FCGX_GetParam("QUERY_STRING", r->envp),
 	    .last_event_id = FCGX_GetParam("HTTP_LAST_EVENT_ID", r->envp), .user = FCGX_GetParam(user_variable, r->envp),
 	    .origin = FCGX_GetParam("HTTP_ORIGIN", r->envp), .remote_addr = FCGX_GetParam("REMOTE_ADDR", r->envp),
-	    .content_type = FCGX_GetParam("CONTENT_TYPE", r->envp), .content_length = FCGX_GetParam("CONTENT_LENGTH", r->envp),
+	    .server_software = FCGX_GetParam("SERVER_SOFTWARE", r->envp), .content_type = FCGX_GetParam("CONTENT_TYPE", r->envp), .content_length = FCGX_GetParam("CONTENT_LENGTH", r->envp),
 	    .idempotency_key = FCGX_GetParam("HTTP_IDEMPOTENCY_KEY", r->envp), .authorization = authorization};
 	request = sr_request_new(&values);
 	if (authorization)

@@ -66,6 +66,7 @@ struct sr_request *sr_request_new(const struct sr_request_values *v)
 	}
 	*r = (struct sr_request){.fd = -1, .method = method, .path = placed[SCRIPT], .query = placed[QUERY], .last_event_id = placed[LAST],
 	                         .user = placed[USER], .origin = placed[ORIGIN], .remote_addr = placed[ADDR], .content_type = placed[TYPE],
+	                         .behind_apache = strncmp(or_empty(v->server_software), "Apache", 6) == 0,
 	                         .content_length = placed[LENGTH], .idempotency_key = placed[KEY], .authorization = placed[AUTHORIZATION]};
 	return r;
 }

@@ -12,6 +12,7 @@ enum sr_method { SR_GET, SR_HEAD, SR_OPTIONS, SR_POST, SR_PUT, SR_DELETE, SR_OTH
 struct sr_request {
 	struct sr_request *next;   /* of the hand-over queue */
 	int fd;                    /* the FastCGI connection, non-blocking */
+	bool behind_apache;        /* SERVER_SOFTWARE */
 	bool has_body;             /* STDIN has content, and is unread: the next byte of fd begins its first record. Else it is read to its end */
 	uint16_t id;               /* FastCGI request id */
 	enum sr_method method;
@@ -30,7 +31,7 @@ struct sr_request {
 /* The values that a request is made of; NULL = absent. */
 struct sr_request_values {
 	const char *method, *script_name, *path_info, *query, *last_event_id, *user, *origin, *remote_addr;
-	const char *content_type, *content_length, *idempotency_key, *authorization;
+	const char *server_software, *content_type, *content_length, *idempotency_key, *authorization;
 };
 
 /* A request with fd -1, or NULL when memory is out. Copies everything. */

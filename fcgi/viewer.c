@@ -12,6 +12,7 @@
 
 #define HOLD_SILENT_MS 1000 /* after that a client whose stream is not yet known is answered 200 and held */
 #define POLL_MS 1000        /* an unknown stream is asked for again */
+#define SECOND_WRITE_MS 1000
 #define BLOCK_MAX 4096      /* of headers, comment and retry */
 
 /* --- the registry's answers ---------------------------------------------------------------------------------- */
@@ -170,9 +171,37 @@ void sr_viewer_check_wait(struct sr_viewer *v, sr_mono_ms now)
 		sr_channel_step(v->channel);
 }
 
+/* How long after a heartbeat comes its second write: time for the RST of a client that left to come back to the web server. */
+static int64_t second_write_delay(const struct sr_hub *hub)
+{
+	int64_t half = hub->conf->heartbeat_interval / 2;
+
+	return half < SECOND_WRITE_MS ? half : SECOND_WRITE_MS;
+}
+
+void sr_viewer_await_heartbeat(struct sr_viewer *v, sr_mono_ms now)
+{
+	sr_mono_ms at = now + v->hub->conf->heartbeat_interval;
+
+	if (v->doubled)
+		sr_due_add(&v->hub->doubled_heartbeats, &v->due, at - second_write_delay(v->hub));
+	else
+		sr_due_add(&v->hub->heartbeats, &v->due, at);
+}
+
+void sr_viewer_second_write(struct sr_viewer *v, sr_mono_ms now)
+{
+	sr_viewer_await_heartbeat(v, now);
+	if (!sr_client_blocked(&v->client) && !sr_client_send(&v->client, v->hub->second_write))
+		sr_viewer_give_up(v);
+}
+
 void sr_viewer_heartbeat(struct sr_viewer *v, sr_mono_ms now)
 {
-	sr_due_add(&v->hub->heartbeats, &v->due, now + v->hub->conf->heartbeat_interval);
+	if (v->doubled)
+		sr_due_add(&v->hub->second_writes, &v->due, now + second_write_delay(v->hub));
+	else
+		sr_viewer_await_heartbeat(v, now);
 	if ((v->attached || v->end) && now >= v->until) {
 		v->returning = true;
 		sr_viewer_retire(v, sr_viewer_retry_ms(v->hub));
@@ -242,6 +271,7 @@ void sr_viewer_start(struct sr_hub *hub, struct sr_request *request, const char 
 	v->cursor = position;
 	v->from_now = from_now;
 	v->resumed = sr_event_id_compare(position, SR_EVENT_ID_START) > 0;
+	v->doubled = request->behind_apache;
 	v->until = sr_clock_mono() + hub->conf->pending_wait;
 	sr_client_init(&v->client, hub->loop, request->fd, request->id, (uint32_t)hub->conf->client_buffer, &ops);
 	request->fd = -1;

@@ -55,6 +55,7 @@ struct sr_viewer {
 	bool in_flight : 1;              /* a page is on its way: the struct stays until it is here */
 	bool again : 1;                  /* go back to WAITING when it is here */
 	bool returning : 1;              /* we sent it away, it will be back */
+	bool doubled : 1;                /* its web server notices a client that left at the second write only: Apache */
 };
 
 /* Serve GET {mount}/{id}. Takes the request. `position` SR_EVENT_ID_START = from the start. */
@@ -72,6 +73,7 @@ void sr_viewer_gap(struct sr_viewer *v, const char *reason, struct sr_event_id p
 
 /* From the hub's tick. */
 void sr_viewer_heartbeat(struct sr_viewer *v, sr_mono_ms now);
+void sr_viewer_second_write(struct sr_viewer *v, sr_mono_ms now);
 void sr_viewer_check_wait(struct sr_viewer *v, sr_mono_ms now);
 void sr_viewer_read(struct sr_viewer *v);
 

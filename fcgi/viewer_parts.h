@@ -4,6 +4,11 @@
 #include "fcgi/viewer.h"
 #include <stdbool.h>
 
+/* --- viewer.c */
+
+/* Put it into the list that its next heartbeat is due in. */
+void sr_viewer_await_heartbeat(struct sr_viewer *v, sr_mono_ms now);
+
 /* --- viewer_send.c */
 
 /* A time for the client's retry:, drawn between retry_min and retry_max. */

@@ -61,7 +61,7 @@ static void opened(struct sr_viewer *v)
 	v->opened = true;
 	v->hub->count.opened++;
 	v->hub->count.resumed += v->resumed;
-	sr_due_add(&v->hub->heartbeats, &v->due, sr_clock_mono() + v->hub->conf->heartbeat_interval);
+	sr_viewer_await_heartbeat(v, sr_clock_mono());
 }
 
 /* Open the response if it is not, and say what the registry's answer calls for: connected (once), gap. All in one frame. */

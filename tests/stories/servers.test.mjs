@@ -20,10 +20,10 @@ const alice = as('alice'), bob = as('bob');
  */
 const FRONTS = [
   { name: 'lighttpd', kind: 'lighttpd', beats: 0, h2: 8 },
-  { name: 'Apache', kind: 'apache', beats: 2, h2: 6 },
-  { name: 'Apache over TCP', kind: 'apache', beats: 2, tcp: true },
+  { name: 'Apache', kind: 'apache', beats: 1, h2: 6 },
+  { name: 'Apache over TCP', kind: 'apache', beats: 1, tcp: true },
   { name: 'nginx', kind: 'nginx', beats: 0, h2: 40 },
-  { name: 'Apache, .htaccess and the CGI bridge', kind: 'apache-cgi', beats: 3 },
+  { name: 'Apache, .htaccess and the CGI bridge', kind: 'apache-cgi', beats: 2 },
 ];
 
 /** A story behind one of them: real Redis, sse-fcgi with the default of user_variable, and the web server that authenticates. */
