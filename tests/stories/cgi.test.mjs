@@ -106,7 +106,7 @@ story('bodies', alone, async (world) => {
   assert.equal((await post('', { method: 'DELETE' })).status, 200);
 });
 
-story('clients that leave, and a server that says so', alone, async (world) => {
+story('clients that leave, and a server that says so', { ...alone, conf: { heartbeat_interval: '15s' } }, async (world) => {
   for (const how of ['close', 'SIGTERM', 'SIGINT']) {
     const leaving = await viewer(world, 'leaving');
     if (how === 'close') leaving.close();
@@ -120,6 +120,7 @@ story('clients that leave, and a server that says so', alone, async (world) => {
     }
     assert.equal(leaving.stderr, '', how);
   }
+  world.configure({ heartbeat_interval: '200ms' });
   const hung = await viewer(world, 'hung');
   hung.process.signal('SIGHUP');
   await hung.heartbeat();

@@ -63,16 +63,20 @@ export class WebServer {
     mkdirSync(this.share, { recursive: true });
     // Apache's workers may not be root, and the project's folder may be nobody else's.
     for (const file of readdirSync(join(deploy, 'cgi'))) copyFileSync(join(deploy, 'cgi', file), join(this.share, file));
-    if (cgi) copyFileSync(cgi, this.program);
+    if (cgi) {
+      mkdirSync(dirname(this.program));
+      copyFileSync(cgi, this.program);
+    }
     writeFileSync(this.passwords, Object.entries(USERS).map(([user, password]) => `${user}:${hashes[user](password)}\n`).join(''));
     if (isRoot) {
       chmodSync(this.dir, 0o711);
-      execFileSync('chmod', ['-R', 'go+rX', this.share, this.www, this.passwords]);
+      execFileSync('chmod', ['-R', 'go+rX', this.share, this.www, this.passwords, ...(cgi ? [dirname(this.program)] : [])]);
     }
     if (tls) this.#certificate();
   }
 
-  get program() { return join(this.share, 'sse-fcgi'); }
+  /** In a folder that no part of the server's main configuration opens, as /usr/sbin. */
+  get program() { return join(this.dir, 'sbin', 'sse-fcgi'); }
   get passwords() { return join(this.dir, 'htpasswd'); }
   get certificate() { return join(this.dir, 'cert.pem'); }
   get key() { return join(this.dir, 'key.pem'); }
