@@ -51,8 +51,11 @@ struct sr_request *sr_cgi_request(const char *user_variable, uint64_t *body)
 	    .origin = getenv("HTTP_ORIGIN"), .remote_addr = getenv("REMOTE_ADDR"), .content_type = getenv("CONTENT_TYPE"),
 	    .content_length = getenv("CONTENT_LENGTH"), .idempotency_key = getenv("HTTP_IDEMPOTENCY_KEY"), .authorization = authorization};
 	bool large = too_large(&values);
-	struct sr_request *request = sr_request_new(large ? &(struct sr_request_values){.method = values.method} : &values);
+	struct sr_request *request;
 
+	if (large)
+		values = (struct sr_request_values){.method = values.method};
+	request = sr_request_new(&values);
 	if (authorization)
 		explicit_bzero(authorization, strlen(authorization));
 	*body = body_bytes();
