@@ -8,7 +8,7 @@ struct sr_command {
 	const char *name;
 	int (*run)(struct sr_ctl *ctl, char **operands);
 	int least, most;       /* operands */
-	unsigned flags;        /* SR_BIT() of those of ssectl's own flags that mean something to it */
+	uint64_t flags;        /* SR_BIT() of those of ssectl's own flags that mean something to it */
 	bool writes;           /* has --deadline, and an outcome that can be unknown */
 	const char *synopsis;  /* behind the name */
 	const char *line;      /* of the list of commands */

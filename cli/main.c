@@ -35,6 +35,16 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"grace", "DURATION", "run: time from SIGTERM to SIGKILL; 10s."},
 	{"spool", "SIZE", "run: bytes of events that wait while Redis is away; 8m."},
 	{"require", NULL, "run: start the job only when its stream is open."},
+	{"interval", "DURATION", "top: time between two pictures; 2s."},
+	{"rounds", "NUMBER", "top: leave after so many pictures."},
+	{"output", "FILE", "metrics: replace this file in one step."},
+	{"nagios", NULL, "check: one line with performance data, and the exit codes of the monitoring plugins."},
+	{"warning", "NUMBER", "check: warn from so many orphaned streams on."},
+	{"critical", "NUMBER", "check: critical from so many orphaned streams on."},
+	{"socket", "ADDRESS", "snippet, doctor: the responder's socket: a path, or HOST:PORT."},
+	{"header-file", "FILE", "doctor: send these header fields, one a line, as a password."},
+	{"cacert", "FILE", "doctor: trust the certificate authorities in this file."},
+	{"disruptive", NULL, "doctor: also try what happens while the responder is away."},
 };
 
 static void print_general_help(void)

@@ -196,7 +196,7 @@ static void warn_of_all(struct status *s)
 	else if (s->now_ms - last > GUARDIAN_QUIET_MS)
 		warn(s, "the guardian has been silent for %lld s", (s->now_ms - last) / 1000);
 	if (count_kind(s, "responder") == 0)
-		warn(s, "no responder is alive");
+		warn(s, "no responder is alive; sse-fcgi as a CGI program is none");
 }
 
 /* ---- JSON ---- */

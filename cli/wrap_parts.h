@@ -6,10 +6,10 @@
 #include "cli/job.h"
 #include "cli/lookout.h"
 #include "cli/tail.h"
-#include "cli/tee.h"
 #include "cli/wrap.h"
 #include "common/clock.h"
 #include "common/producer.h"
+#include "common/tee.h"
 
 enum sr_wrap_life { SR_WRAP_OPENING, SR_WRAP_RUNNING, SR_WRAP_STORING, SR_WRAP_DONE };
 

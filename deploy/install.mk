@@ -46,7 +46,7 @@ MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8
 UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(patsubst %.in,%,$(filter %.socket %.service %.timer %.service.in,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
 HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in))
-SERVERS = $(foreach s,lighttpd apache nginx,$(BUILD)/examples/$(s).conf)
+SERVERS = $(foreach s,lighttpd apache nginx lighttpd-cgi apache-cgi,$(BUILD)/examples/$(s).conf)
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
 .PHONY: docs
@@ -68,7 +68,7 @@ $(BUILD)/completion/%: deploy/completion/%.in deploy/completion/fill.awk $(BUILD
 	$(call say,GEN $@)LC_ALL=C awk -v build=$(BUILD) -f deploy/completion/fill.awk $< >$@.tmp && mv $@.tmp $@
 $(BUILD)/examples/%.conf: deploy/snippets/%.conf.in deploy/snippets/fill.sh $(BUILD)/.dirs
 	@mkdir -p $(@D)
-	$(call say,CONF $@)SHARE=$(pkgdatadir) sh deploy/snippets/fill.sh $* | sed 's|/usr/bin/sse-fcgi|$(sbindir)/sse-fcgi|' >$@.tmp && mv $@.tmp $@
+	$(call say,CONF $@)SHARE=$(pkgdatadir) PROGRAM=$(sbindir)/sse-fcgi sh deploy/snippets/fill.sh $* | sed 's|/usr/bin/sse-fcgi|$(sbindir)/sse-fcgi|' >$@.tmp && mv $@.tmp $@
 # Whatever else has a path in it.
 $(BUILD)/%: deploy/%.in $(BUILD)/.dirs
 	@mkdir -p $(@D)

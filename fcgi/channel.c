@@ -384,7 +384,7 @@ static void start_detach(struct sr_channel *ch)
 {
 	struct sr_call call;
 
-	sr_detach_call(&call, &ch->hub->reg, ch->id, ch->hub->node, 0, ch->returning || ch->hub->draining, ch->owner);
+	sr_detach_call(&call, &ch->hub->reg, ch->id, ch->hub->node, 0, ch->returning || (ch->hub->draining && !ch->hub->brief), ch->owner);
 	if (sr_redis_send(ch->hub->commands, &call, 0, on_detach, ch) == SR_OK)
 		ch->busy = true;
 	else

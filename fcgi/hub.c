@@ -269,6 +269,13 @@ static void check_waiting(struct sr_hub *hub, sr_mono_ms now)
 	}
 }
 
+bool sr_hub_drained(const struct sr_hub *hub)
+{
+	bool empty = hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 && hub->changing == 0;
+
+	return hub->draining && (empty || sr_clock_mono() >= hub->drain_until);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct sr_hub *hub = w->data;
@@ -279,11 +286,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	check_waiting(hub, now);
 	if (sr_redis_ready(hub->commands)) {
 		sr_beats_due(hub, now);
-		if (now >= hub->report_at)
+		if (now >= hub->report_at && !hub->brief)
 			sr_beats_report(hub);
 	}
-	if (hub->draining && ((hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 &&
-	                       hub->changing == 0) || now >= hub->drain_until))
+	if (sr_hub_drained(hub))
 		ev_break(loop, EVBREAK_ALL);
 }
 
@@ -351,7 +357,7 @@ static bool connect_redis(struct sr_hub *hub, struct sr_buf *why)
 	struct sr_redis_hooks commands = {.on_ready = on_commands_ready};
 	struct sr_redis_hooks pubsub = {.on_ready = on_pubsub_ready, .on_down = on_pubsub_down, .on_message = on_message, .on_subscribed = on_subscribed};
 	struct sr_redis_options options = {.url = hub->conf->redis_url, .password_file = hub->conf->redis_password_file, .name = "sse-fcgi",
-	                                   .load_scripts = true};
+	                                   .load_scripts = !hub->brief};
 
 	hub->commands = sr_redis_new(hub->loop, &options, &commands, hub, why);
 	options.pubsub = true;
@@ -377,13 +383,14 @@ static bool frame_heartbeat(struct sr_hub *hub)
 	return hub->heartbeat && hub->second_write;
 }
 
-struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, struct sr_buf *why)
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, bool brief, struct sr_buf *why)
 {
 	struct sr_hub *hub = sr_calloc(1, sizeof *hub);
 
 	if (!hub)
 		return NULL;
 	hub->loop = loop;
+	hub->brief = brief;
 	use(hub, conf, tokens);
 	hub->buckets = 256;
 	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);

@@ -62,10 +62,16 @@ struct sr_hub {
 	struct sr_counters count;
 	sr_mono_ms drain_until;
 	bool draining;
+	bool brief;
 };
 
-/* NULL with a sentence in `why`. conf and tokens are borrowed. Starts to connect. */
-struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, struct sr_buf *why);
+/**
+ * conf and tokens are borrowed. Starts to connect.
+ * brief    of one request only (cgi.h): loads no scripts, is no node that operators look for, and when it is told to stop that is because
+ *          the client left
+ * Returns  NULL with a sentence in `why`.
+ */
+struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, bool brief, struct sr_buf *why);
 /* After the loop has ended. */
 void sr_hub_free(struct sr_hub *hub);
 /* SIGHUP: from now on this configuration, and these tokens. */
@@ -90,6 +96,8 @@ void sr_hub_complain(struct sr_hub *hub, const char *what, enum sr_err err, cons
 
 /* End every stream with a spread retry:, detach all viewers, then break the loop; at the latest after a few seconds. */
 void sr_hub_drain(struct sr_hub *hub);
+/* The drain is over: nothing is left, or its time is up. */
+bool sr_hub_drained(const struct sr_hub *hub);
 
 /* answer.c's: the peer of a short response did not read it in time. */
 void sr_answering_expire(struct sr_due *due);

@@ -208,7 +208,7 @@ static int copy_of_head(const struct intake_thread *t, const struct verdict *v)
 
 	if (fd < 0)
 		return -1;
-	sr_record_stdin_end(end, v->id);
+	sr_record_stdin(end, v->id, 0);
 	whole = pwrite(fd, t->bytes, v->head, 0) == (ssize_t)v->head && pwrite(fd, end, sizeof end, (off_t)v->head) == (ssize_t)sizeof end;
 	if (whole)
 		return fd;

@@ -2,6 +2,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "fcgi/cgi.h"
 #include "fcgi/hub.h"
 #include "fcgi/intake.h"
 #include "fcgi/route.h"
@@ -19,7 +20,8 @@
 static const struct sr_usage usage = {
     .program = "sse-fcgi",
     .synopsis = "[options]",
-    .summary = "Serve event streams over FastCGI. The listening socket is file descriptor 0, as spawn-fcgi, multiwatch and systemd hand it over.",
+    .summary = "Serve event streams over FastCGI. The listening socket is file descriptor 0, as spawn-fcgi, multiwatch and systemd hand it over. "
+               "Started by a web server as a CGI program, serve that one request.",
     .examples = "spawn-fcgi -s /run/sse/fcgi.sock -M 0600 -U www-data -F 2 -P /run/sse/pids -- /usr/sbin/sse-fcgi\n"
                 "spawn-fcgi -n -s /run/sse/fcgi.sock -- /usr/sbin/sse-fcgi --log-level=debug\n"
                 "sse-fcgi --check-config --config=/etc/sse-resilience/sse-resilience.conf\n",
@@ -30,7 +32,8 @@ struct responder {
 	struct sr_conf conf;
 	struct sr_tokens *tokens; /* NULL: publishing is off */
 	struct sr_hub *hub;
-	struct sr_intake *intake;
+	bool cgi;                 /* one request, from the environment */
+	struct sr_intake *intake; /* NULL then */
 	struct sr_notify notify;
 	int argc;
 	char **argv;
@@ -73,8 +76,10 @@ static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	sr_notify_stopping();
-	sr_intake_stop(r->intake);
+	if (!r->cgi) {
+		sr_notify_stopping();
+		sr_intake_stop(r->intake);
+	}
 	sr_hub_drain(r->hub);
 }
 
@@ -178,15 +183,13 @@ static bool is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
 }
 
-static int start(struct responder *r)
+static int start_hub(struct responder *r)
 {
-	struct sr_intake_options intake = {.listen_fd = 0, .threads = (int)r->conf.intake_threads, .receive_timeout = r->conf.receive_timeout,
-	                                   .user_variable = r->conf.user_variable};
 	struct sr_buf why;
 
 	sr_buf_init(&why, 4096);
 	if (load_tokens(&r->tokens, &r->conf, &why) == SR_OK)
-		r->hub = sr_hub_new(r->loop, &r->conf, r->tokens, &why);
+		r->hub = sr_hub_new(r->loop, &r->conf, r->tokens, r->cgi, &why);
 	if (!r->hub) {
 		sr_log(SR_LOG_ERROR, "cannot start", "reason", why.len ? why.data : "out of memory", (char *)NULL);
 		fprintf(stderr, "sse-fcgi: %s\n", why.len ? why.data : "out of memory");
@@ -194,17 +197,31 @@ static int start(struct responder *r)
 		return SR_EX_CONFIG;
 	}
 	sr_buf_release(&why);
+	return SR_EX_OK;
+}
+
+static int start_intake(struct responder *r)
+{
+	struct sr_intake_options intake = {.listen_fd = 0, .threads = (int)r->conf.intake_threads, .receive_timeout = r->conf.receive_timeout,
+	                                   .user_variable = r->conf.user_variable};
+
 	r->intake = sr_intake_start(r->loop, &intake, on_request, r);
-	if (!r->intake) {
-		sr_log(SR_LOG_ERROR, "cannot start the intake", "reason", strerror(errno), (char *)NULL);
-		return SR_EX_IO;
-	}
+	if (r->intake)
+		return SR_EX_OK;
+	sr_log(SR_LOG_ERROR, "cannot start the intake", "reason", strerror(errno), (char *)NULL);
+	return SR_EX_IO;
+}
+
+static void watch_signals(struct responder *r)
+{
 	watch_signal(r, &r->term, on_stop, SIGTERM);
 	watch_signal(r, &r->intr, on_stop, SIGINT);
 	watch_signal(r, &r->usr1, on_stop, SIGUSR1); /* multiwatch's way to say stop */
-	watch_signal(r, &r->hup, on_hup, SIGHUP);
+	if (r->cgi)
+		signal(SIGHUP, SIG_IGN); /* one request, one configuration */
+	else
+		watch_signal(r, &r->hup, on_hup, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
-	return SR_EX_OK;
 }
 
 /* Until a drain is over: all streams have ended, and what the threads had accepted before has come and been answered. */
@@ -212,10 +229,47 @@ static void serve(struct responder *r)
 {
 	bool quiet;
 
+	sr_log(SR_LOG_INFO, "serving", "mount", r->conf.mount, "redis", r->conf.redis_url, "node", r->hub->node, (char *)NULL);
+	sr_notify_start(&r->notify, r->loop, describe, r);
 	do {
 		quiet = sr_intake_quiet(r->intake); /* before the loop, which then looks after what came last */
 		ev_run(r->loop, 0);
 	} while (!quiet);
+	sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
+}
+
+static int run_cgi(struct responder *r)
+{
+	int code = start_hub(r);
+
+	if (code != SR_EX_OK)
+		return code;
+	watch_signals(r);
+	if (sr_cgi_serve(r->hub))
+		return SR_EX_OK;
+	sr_log(SR_LOG_ERROR, "cannot serve the request", "reason", strerror(errno), (char *)NULL);
+	return SR_EX_LATER;
+}
+
+static int run_fastcgi(struct responder *r)
+{
+	int code;
+
+	fit_descriptors(&r->conf);
+	code = start_hub(r);
+	if (code == SR_EX_OK)
+		code = start_intake(r);
+	if (code != SR_EX_OK)
+		return code;
+	watch_signals(r);
+	serve(r);
+	return SR_EX_OK;
+}
+
+/* The life of each request is no news: a web server's error log would have two lines for each. */
+static enum sr_log_level log_level(const struct responder *r)
+{
+	return r->cgi && r->conf.log_level == SR_LOG_INFO ? SR_LOG_WARN : (enum sr_log_level)r->conf.log_level;
 }
 
 int main(int argc, char **argv)
@@ -225,7 +279,7 @@ int main(int argc, char **argv)
 	int code = SR_EX_OK;
 
 	/* As a CGI program: a query without '=' may come as arguments (RFC 3875, 4.4), and no client may give us options. */
-	if (argc > 1 && getenv("GATEWAY_INTERFACE")) {
+	if (argc > 1 && sr_cgi_asked()) {
 		r.argc = argc = 1;
 		argv[1] = NULL;
 	}
@@ -234,27 +288,21 @@ int main(int argc, char **argv)
 	case SR_CONF_REFUSE: return code;
 	case SR_CONF_RUN: break;
 	}
-	if (operands[0] || !is_listening(0)) {
+	r.cgi = !is_listening(0) && sr_cgi_asked();
+	if (operands[0] || (!r.cgi && !is_listening(0))) {
 		fprintf(stderr, "sse-fcgi: %s\nTry: spawn-fcgi -n -s /tmp/sse.sock -- %s\n",
 		        operands[0] ? "takes no operands" : "file descriptor 0 is no listening socket", argv[0]);
 		sr_conf_release(&r.conf);
 		return SR_EX_USAGE;
 	}
-	if (sr_log_open(usage.program, r.conf.log_target, (enum sr_log_level)r.conf.log_level) != SR_OK) {
+	if (sr_log_open(usage.program, r.conf.log_target, log_level(&r)) != SR_OK) {
 		fprintf(stderr, "sse-fcgi: cannot open log_target %s: %s\n", r.conf.log_target, strerror(errno));
 		sr_conf_release(&r.conf);
 		return SR_EX_CONFIG;
 	}
 	mallopt(M_ARENA_MAX, 1); /* the threads allocate little and briefly; one arena keeps the process small */
-	fit_descriptors(&r.conf);
 	r.loop = ev_default_loop(EVFLAG_AUTO);
-	code = start(&r);
-	if (code == SR_EX_OK) {
-		sr_log(SR_LOG_INFO, "serving", "mount", r.conf.mount, "redis", r.conf.redis_url, "node", r.hub->node, (char *)NULL);
-		sr_notify_start(&r.notify, r.loop, describe, &r);
-		serve(&r);
-		sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
-	}
+	code = r.cgi ? run_cgi(&r) : run_fastcgi(&r);
 	sr_intake_free(r.intake);
 	sr_hub_free(r.hub);
 	sr_tokens_free(r.tokens);

@@ -13,16 +13,17 @@ static void header(uint8_t *out, uint8_t type, uint16_t request_id, uint16_t len
 bool sr_record_read(struct sr_record *out, const uint8_t h[SR_RECORD_HEADER])
 {
 	static const enum sr_record_kind kinds[] = {[FCGI_BEGIN_REQUEST] = SR_RECORD_BEGIN, [FCGI_ABORT_REQUEST] = SR_RECORD_ABORT,
-	                                            [FCGI_PARAMS] = SR_RECORD_PARAMS, [FCGI_STDIN] = SR_RECORD_STDIN};
+	                                            [FCGI_PARAMS] = SR_RECORD_PARAMS, [FCGI_STDIN] = SR_RECORD_STDIN,
+	                                            [FCGI_STDOUT] = SR_RECORD_STDOUT, [FCGI_END_REQUEST] = SR_RECORD_ENDED};
 
 	*out = (struct sr_record){.kind = h[1] < sizeof kinds / sizeof *kinds ? kinds[h[1]] : SR_RECORD_OTHER,
 	                          .request_id = (uint16_t)(h[2] << 8 | h[3]), .len = (uint16_t)(h[4] << 8 | h[5]), .padding = h[6]};
 	return h[0] == FCGI_VERSION_1;
 }
 
-void sr_record_stdin_end(uint8_t out[SR_RECORD_HEADER], uint16_t request_id)
+void sr_record_stdin(uint8_t out[SR_RECORD_HEADER], uint16_t request_id, uint16_t len)
 {
-	header(out, FCGI_STDIN, request_id, 0);
+	header(out, FCGI_STDIN, request_id, len);
 }
 
 void sr_record_stdout(uint8_t out[SR_RECORD_HEADER], uint16_t request_id, uint16_t len)

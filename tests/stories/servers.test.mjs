@@ -1,10 +1,11 @@
 // The same stories behind each web server, configured by nothing but what deploy/snippets ships.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertDelivered, assertKeys, readLog } from '../support/checker.mjs';
 import { Echo } from '../support/fcgiecho.mjs';
-import { needDescriptors, sanitized } from '../support/proc.mjs';
+import { Process, needDescriptors, processesMentioning, sanitized } from '../support/proc.mjs';
 import { HttpStream, Http2Session, exchange, rawExchange } from '../support/sse.mjs';
 import { crowd, each, repeatedly, stays, until } from '../support/wait.mjs';
 import { USERS, as, basic } from '../support/webserver.mjs';
@@ -16,6 +17,7 @@ const alice = as('alice'), bob = as('bob');
 
 /**
  * beats: heartbeats after which a client that left is noticed at the latest; 0: at once, without any.
+ * cgi: there is no responder, but a process for each request.
  * h2: streams on one HTTP/2 connection. lighttpd serves 8 at a time, Apache 6 until some of them have ended.
  */
 const FRONTS = [
@@ -23,17 +25,23 @@ const FRONTS = [
   { name: 'Apache', kind: 'apache', beats: 1, h2: 6 },
   { name: 'Apache over TCP', kind: 'apache', beats: 1, tcp: true },
   { name: 'nginx', kind: 'nginx', beats: 0, h2: 40 },
-  { name: 'Apache, .htaccess and the CGI bridge', kind: 'apache-cgi', beats: 2 },
+  { name: 'Apache, .htaccess and the CGI bridge', kind: 'htaccess', beats: 2 },
+  { name: 'lighttpd that starts sse-fcgi itself', kind: 'lighttpd-cgi', beats: 0, cgi: true },
+  { name: 'Apache that starts sse-fcgi itself', kind: 'apache-cgi', beats: 1, cgi: true },
 ];
+
+const RESPONDING = FRONTS.filter(({ cgi }) => !cgi);
+const NATIVE = FRONTS.filter(({ cgi }) => cgi);
 
 /** A story behind one of them: real Redis, sse-fcgi with the default of user_variable, and the web server that authenticates. */
 function behind(front, title, options, body) {
   const conf = { user_variable: undefined, heartbeat_interval: front.beats ? '1s' : '15s', retry_min: '500ms', ...options.conf };
   story(`${front.name}: ${title}`, { timeout: 60000, ...options, guardian: false, lighttpd: false, responders: false, tcp: front.tcp, conf }, async (world, t) => {
     writeFileSync(join(world.dir, 'tokens'), `${TOKEN}\n`, { mode: 0o600 });
+    if (front.kind === 'apache-cgi' && process.getuid() === 0) execFileSync('chown', ['www-data', join(world.dir, 'tokens')]);
     world.configure({ publish_token_file: join(world.dir, 'tokens') });
-    if (options.responders !== false) await world.startResponder();
-    await world.serve({ kind: front.kind, ...await options.serve?.(world) });
+    if (options.responders !== false && !front.cgi) await world.startResponder();
+    await world.serve({ kind: front.kind, ...(front.cgi && { cgi: program('sse-fcgi'), sites: [{ configFile: world.configFile }] }), ...await options.serve?.(world) });
     let problem;
     await body(world, (name, step) => t.test(name, async () => {
       if (problem) return; // of an earlier step
@@ -249,7 +257,7 @@ async function assertAway(world) {
   assert.ok((await world.get('/api/stream/-/health', { user: '' })).status >= 500, 'health is no stream');
 }
 
-for (const front of FRONTS) {
+for (const front of RESPONDING) {
   behind(front, 'the responder is killed, away, and back', {}, async (world, step) => {
     const follower = world.follow('down', alice);
     await until(() => follower.current?.ofType('connected').length, { what: 'connected' });
@@ -288,7 +296,7 @@ for (const front of FRONTS) {
 
 // --- what the responder receives --------------------------------------------------------------------------------------
 
-for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
+for (const front of RESPONDING.filter(({ tcp }) => !tcp)) {
   const echoing = {
     responders: false,
     serve: async (world) => {
@@ -325,7 +333,7 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
     });
     await step('only what is below the mount point, and all of it', async () => {
       const before = world.echo.requests;
-      const others = ['/api/streamfoo', '/api/streamfoo/x', '/api/stream.x', '/api', '/', ...(front.kind === 'apache-cgi' ? [] : ['/api/stream'])];
+      const others = ['/api/streamfoo', '/api/streamfoo/x', '/api/stream.x', '/api', '/', ...(front.kind === 'htaccess' ? [] : ['/api/stream'])];
       for (const path of others) await world.get(path, alice);
       assert.equal(world.echo.requests, before, 'nothing else got there');
       for (const [path, expected] of [['/a%0Ab', '/a\nb'], ['/a%0A/recover', '/a\n/recover'], ['/a%20b%3B%C3%A9', '/a b;é'], ['/a/b/c', '/a/b/c']]) {
@@ -347,7 +355,7 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
         assert.equal(got.REMOTE_USER || '', '', `nobody was asked for a password (${authorization})`);
       }
       for (const method of ['PUT', 'DELETE', 'OPTIONS']) assert.equal((await seen('/api/stream/job', { method })).REQUEST_METHOD, method);
-      if (front.kind === 'apache-cgi') return; // a CGI program is told no length then
+      if (front.kind === 'htaccess') return; // a CGI program is told no length then
       const chunked = await seen('/api/stream/job', { method: 'POST', headers: { 'transfer-encoding': 'chunked' }, body: 'x'.repeat(70000) });
       assert.equal(chunked.body.length, 70000);
       if (front.kind !== 'apache') assert.equal(chunked.CONTENT_LENGTH, '70000', 'sse-fcgi wants to know it');
@@ -395,7 +403,89 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
     assertDelivered({ who: 'the follower', events: follower.events, log: await readLog(world.redis, 'reload') });
     const cuts = follower.connections.length - 2;
     console.log(`# ${front.name}: two reloads cut the stream ${cuts} times`);
-    assert.equal(cuts, front.kind === 'lighttpd' ? 2 : 0);
+    assert.equal(cuts, front.kind.startsWith('lighttpd') ? 2 : 0);
+  });
+}
+
+// --- sse-fcgi as a CGI program ------------------------------------------------------------------------------------------
+
+/** The pids of the processes that serve. */
+const serving = (world) => processesMentioning(world.front.program).map((line) => Number(line.split(' ')[0]));
+
+for (const front of NATIVE) {
+  behind(front, 'a process for each request', {}, async (world, step) => {
+    await step('a client is killed while its stream is idle', async () => {
+      const [name, { headers: { authorization } }] = ['killed', alice];
+      const client = world.keep(Process.start('curl', 'curl', ['-sN', '-o', '/dev/null', '-H', `Authorization: ${authorization}`, world.url(`/api/stream/${name}`)]));
+      await until(() => world.redis.exists(`sse:viewers:${name}`), { what: 'its stream' });
+      await client.kill();
+      const start = performance.now();
+      await until(async () => !await world.redis.exists(`sse:stream:${name}`), { deadline: front.beats ? front.beats * 1000 + 700 : 500, what: 'its leaving to be noticed' });
+      console.log(`#   noticed after ${(performance.now() - start).toFixed(0)} ms`);
+      await until(() => serving(world).length === 0, { what: 'its process to end' });
+    });
+    await step('a process is told to stop, or is killed, in mid-stream', async () => {
+      const follower = world.follow('told', alice);
+      await until(() => follower.current?.ofType('connected').length, { what: 'connected' });
+      const producer = world.producer('told');
+      const pump = repeatedly(() => producer.emit('token', { n: producer.sent }), 20);
+      for (const signal of ['SIGTERM', 'SIGKILL']) {
+        const cut = follower.current, before = follower.events.length;
+        await until(() => follower.events.length > before + 5, { what: 'events' });
+        process.kill(serving(world)[0], signal);
+        await until(() => cut.ended, { what: `the end of the response after ${signal}` });
+        if (signal === 'SIGTERM') assert.equal(cut.retries.length, 2, 'the guard\'s retry, and one at the end');
+        const after = follower.events.length;
+        await until(() => follower.events.length > after + 5, { what: `events after ${signal}` });
+      }
+      await pump.stop();
+      await producer.finish();
+      await world.ctl('complete', 'told');
+      assert.equal(await follower.closed(), 204);
+      assertDelivered({ who: 'the follower', events: follower.events, log: await readLog(world.redis, 'told') });
+    });
+    await step('nothing that a client says is an option', async () => {
+      const id = await world.ctl('emit', '--user', 'alice', 'said', 'token', '{}');
+      for (const query of ['--config=/etc/passwd', '-h', '--help', '--dump-config', '--redis-url=unix:///nowhere', '--version+x', '--', 'operand+two']) {
+        const headers = { ...alice.headers, SSE_REDIS_URL: 'unix:///nowhere', 'SSE-Redis-Url': 'unix:///nowhere', SSE_CONFIG: '/etc/passwd', 'Sse-Config': '/etc/passwd', 'SSE-Log-Target': join(world.dir, 'said.log'), Gateway_Interface: '' };
+        const { json } = await world.get(`/api/stream/said/recover?${query}`, { user: '', headers });
+        assert.equal(json?.lastEventId, id, query);
+      }
+      assert.ok(!existsSync(join(world.dir, 'said.log')));
+    });
+    await step('Redis is away', async () => {
+      world.configure({ pending_wait: '1s' });
+      await world.killRedis();
+      const held = await world.stream('held', alice).ready();
+      assert.equal(held.headers['content-type'], 'text/event-stream');
+      assert.equal(await held.end(), 'end');
+      assert.ok(held.retries.length === 2 && held.events.length === 0, held.raw);
+      const recover = await world.get('/api/stream/held/recover', alice);
+      assert.equal(recover.status, 503);
+      assert.ok(Number(recover.headers['retry-after']) > 0);
+      const waiting = world.stream('waiting', alice);
+      await world.startRedis();
+      await waiting.ready();
+      await waiting.until('connected');
+      waiting.close();
+    });
+    await step('it cannot start', async () => {
+      const conf = readFileSync(world.configFile);
+      appendFileSync(world.configFile, 'redis_url = nonsense\n');
+      await assertAway(world);
+      writeFileSync(world.configFile, conf);
+      renameSync(world.front.program, `${world.front.program}.gone`);
+      await assertAway(world);
+      renameSync(`${world.front.program}.gone`, world.front.program);
+      await world.viewer('again', alice);
+    });
+    await step('nothing is left, and nothing was said', async () => {
+      world.clients.forEach((client) => client.close());
+      await until(() => serving(world).length === 0, { what: 'all processes to end' });
+      await assertKeys(world.redis);
+      assert.equal(await world.redis.exists('sse:nodes'), 0, 'who lives for one request is no node');
+      assert.doesNotMatch(world.front.logged, /level=(info|debug)/);
+    });
   });
 }
 
@@ -404,11 +494,12 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
 for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
   const serve = async (world) => {
     const byHeader = { user_variable: 'HTTP_X_USER_ID' };
+    const served = async (name, conf) => (front.cgi ? { configFile: world.anotherConfig(name, conf) } : { address: await world.anotherResponder(name, conf) });
     return { sites: [
-      { host: 'one.test', address: world.responders.address },
-      { host: 'one.test', mount: '/app/events', address: await world.anotherResponder('app', { mount: '/app/events', key_prefix: 'app:' }) },
-      { host: 'two.test', address: await world.anotherResponder('two', { ...byHeader, key_prefix: 'two:' }), userHeader: true },
-      { host: 'three.test', address: await world.anotherResponder('three', { ...byHeader, key_prefix: 'three:' }) },
+      { host: 'one.test', ...(front.cgi ? { configFile: world.configFile } : { address: world.responders.address }) },
+      { host: 'one.test', mount: '/app/events', ...await served('app', { mount: '/app/events', key_prefix: 'app:' }) },
+      { host: 'two.test', ...await served('two', { ...byHeader, key_prefix: 'two:' }), userHeader: true },
+      { host: 'three.test', ...await served('three', { ...byHeader, key_prefix: 'three:' }) },
     ] };
   };
   behind(front, 'two sites and a mount in a subfolder, on one server', { serve }, async (world, step) => {
@@ -436,7 +527,7 @@ for (const front of FRONTS.filter(({ tcp }) => !tcp)) {
       for (const name of ['x-user-id', 'X_User_Id']) {
         const url = world.url('/api/stream/same/recover');
         assert.equal((await exchange(url, at('two.test', '', { [name]: 'alice' }))).status, 401, name);
-        if (front.kind !== 'lighttpd') assert.equal((await exchange(url, at('two.test', 'bob', { [name]: 'alice' }))).status, 404, name);
+        if (!front.kind.startsWith('lighttpd')) assert.equal((await exchange(url, at('two.test', 'bob', { [name]: 'alice' }))).status, 404, name);
         assert.equal((await exchange(url, at('one.test', 'bob', { [name]: 'alice' }))).status, 404, name);
         const unnamed = await exchange(url, at('three.test', 'alice', { [name]: 'alice' }));
         assert.equal(unnamed.status, 401, `${name}: a snippet for REMOTE_USER names nobody in this header`);

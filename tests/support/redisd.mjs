@@ -17,7 +17,8 @@ export class RedisServer {
     if (empty) rmSync(join(this.dir, 'appendonlydir'), { recursive: true, force: true });
     const log = openSync(join(this.dir, 'redis.log'), 'a');
     this.process = Process.start('redis-server', 'redis-server', [
-      '--port', '0', '--unixsocket', this.socket, '--unixsocketperm', '700', '--dir', this.dir, '--daemonize', 'no',
+      // 777: CGI programs of Apache are never root's; the folder is private to the test.
+      '--port', '0', '--unixsocket', this.socket, '--unixsocketperm', '777', '--dir', this.dir, '--daemonize', 'no',
       '--appendonly', 'yes', '--appendfsync', 'no', '--save', '', '--loglevel', 'warning',
       '--enable-debug-command', 'local', '--slowlog-max-len', '100000',
       ...(this.password ? ['--requirepass', this.password] : []),

@@ -50,11 +50,12 @@ const answers = (port) => new Promise((resolve) => {
 
 /**
  * One web server. sites: [{host, mount, address, userHeader}], the first is the one for unknown hosts; several may have one host.
- * userHeader: with the alternative for user_variable = HTTP_X_USER_ID. open: no authentication, X-User-Id is whatever the client
+ * userHeader: with the alternative for user_variable = HTTP_X_USER_ID. configFile, instead of address: of the sse-fcgi that the server
+ * starts for each request; cgi: that program. open: no authentication, X-User-Id is whatever the client
  * says; as in the demo, and only for lighttpd. tls: also listens on tlsPort, with HTTP/2.
  */
 export class WebServer {
-  constructor({ kind = 'lighttpd', dir, sites, tls = false, open = false }) {
+  constructor({ kind = 'lighttpd', dir, sites, tls = false, open = false, cgi }) {
     Object.assign(this, { kind, dir, sites, tls, open, log: join(dir, `${kind}.log`), configFile: join(dir, `${kind}.conf`), www: join(dir, 'www'), share: join(dir, 'share') });
     assert.ok(KINDS[kind], `kind of web server: ${kind}`);
     assert.ok(!open || kind === 'lighttpd', 'only lighttpd is ever open');
@@ -62,14 +63,20 @@ export class WebServer {
     mkdirSync(this.share, { recursive: true });
     // Apache's workers may not be root, and the project's folder may be nobody else's.
     for (const file of readdirSync(join(deploy, 'cgi'))) copyFileSync(join(deploy, 'cgi', file), join(this.share, file));
+    if (cgi) {
+      mkdirSync(dirname(this.program));
+      copyFileSync(cgi, this.program);
+    }
     writeFileSync(this.passwords, Object.entries(USERS).map(([user, password]) => `${user}:${hashes[user](password)}\n`).join(''));
     if (isRoot) {
       chmodSync(this.dir, 0o711);
-      execFileSync('chmod', ['-R', 'go+rX', this.share, this.www, this.passwords]);
+      execFileSync('chmod', ['-R', 'go+rX', this.share, this.www, this.passwords, ...(cgi ? [dirname(this.program)] : [])]);
     }
     if (tls) this.#certificate();
   }
 
+  /** In a folder that no part of the server's main configuration opens, as /usr/sbin. */
+  get program() { return join(this.dir, 'sbin', 'sse-fcgi'); }
   get passwords() { return join(this.dir, 'htpasswd'); }
   get certificate() { return join(this.dir, 'cert.pem'); }
   get key() { return join(this.dir, 'key.pem'); }
@@ -80,11 +87,12 @@ export class WebServer {
   }
 
   /** A filled-in snippet of this server, as its administrator would get it. */
-  snippet({ mount = '/api/stream', address, userHeader = false }, name = KINDS[this.kind].snippet) {
-    const text = execFileSync(fillScript, [name, mount, address], { env: { ...process.env, SHARE: this.share } }).toString()
+  snippet({ mount = '/api/stream', address = '', userHeader = false, configFile }, name = KINDS[this.kind].snippet) {
+    const text = execFileSync(fillScript, [name, mount, address], { env: { ...process.env, SHARE: this.share, PROGRAM: this.program } }).toString()
       .replaceAll('/etc/sse-resilience/htpasswd', this.passwords);
     assert.doesNotMatch(text, /@[A-Z]+@/, 'everything is filled in');
-    return userHeader ? withAlternative(text, 'header') : text;
+    const configured = configFile ? withAlternative(text, 'config').replaceAll('/etc/sse-resilience/sse-resilience.conf', configFile) : text;
+    return userHeader ? withAlternative(configured, 'header') : configured;
   }
 
   /** Write all files, and return the command that runs the server in the foreground. */
@@ -246,7 +254,7 @@ function apacheConfig(server, site) {
     Timeout 300
     KeepAlive On
     KeepAliveTimeout 5
-    ${linesFor(server.snippet(sites[0], 'apache'), 'limits')}
+    ${linesFor(server.snippet(sites[0], KINDS[server.kind].limits), 'limits')}
     <Directory />
       AllowOverride None
       Require all denied
@@ -285,8 +293,9 @@ function htaccessSite(server, site) {
   return `DocumentRoot ${root}`;
 }
 
-const apache = (snippet, site) => ({
+const apache = (snippet, site, limits) => ({
   snippet,
+  limits,
   config: (server) => apacheConfig(server, site),
   command: (server) => ['/usr/sbin/apache2', '-D', 'FOREGROUND', '-f', server.configFile],
   check: ['-t'],
@@ -294,15 +303,18 @@ const apache = (snippet, site) => ({
   started: 'resuming normal operations',
 });
 
+const lighttpd = (snippet) => ({
+  snippet,
+  config: lighttpdConfig,
+  command: (server) => ['/usr/sbin/lighttpd', '-D', '-f', server.configFile],
+  check: ['-tt'],
+  reload: 'SIGUSR1',
+  started: 'server started',
+});
+
 export const KINDS = {
-  lighttpd: {
-    snippet: 'lighttpd',
-    config: lighttpdConfig,
-    command: (server) => ['/usr/sbin/lighttpd', '-D', '-f', server.configFile],
-    check: ['-tt'],
-    reload: 'SIGUSR1',
-    started: 'server started',
-  },
+  lighttpd: lighttpd('lighttpd'),
+  'lighttpd-cgi': lighttpd('lighttpd-cgi'),
   nginx: {
     snippet: 'nginx',
     config: nginxConfig,
@@ -311,6 +323,7 @@ export const KINDS = {
     reload: 'SIGHUP',
     started: 'start worker processes',
   },
-  apache: apache('apache', apacheSite),
-  'apache-cgi': apache('htaccess', htaccessSite),
+  apache: apache('apache', apacheSite, 'apache'),
+  'apache-cgi': apache('apache-cgi', apacheSite, 'apache-cgi'),
+  htaccess: apache('htaccess', htaccessSite, 'apache'),
 };

@@ -81,10 +81,15 @@ export class World {
     // A request that found no responder makes lighttpd answer 503 by itself for a second more.
     if (this.front) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { deadline: 5000, what: 'the web server to know the responder again' });
   }
-  /** One more responder beside the others, with these options changed; returns where it listens, for a site of serve(). */
-  async anotherResponder(name, conf) {
+  /** One more configuration file, with these options changed. */
+  anotherConfig(name, conf) {
     const configFile = join(this.dir, `${name}.conf`);
     writeFileSync(configFile, settingsText({ ...this.settings, ...conf }));
+    return configFile;
+  }
+  /** One more responder beside the others, with these options changed; returns where it listens, for a site of serve(). */
+  async anotherResponder(name, conf) {
+    const configFile = this.anotherConfig(name, conf);
     const responders = new Responders({ dir: this.dir, name, program: () => program('sse-fcgi'), configFile, count: 1 });
     this.others.push(responders);
     await responders.start();

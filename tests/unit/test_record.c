@@ -6,8 +6,8 @@
 
 Test(record, reads_a_header, .timeout = 10)
 {
-	static const enum sr_record_kind kinds[] = {SR_RECORD_OTHER, SR_RECORD_BEGIN, SR_RECORD_ABORT, SR_RECORD_OTHER, SR_RECORD_PARAMS, SR_RECORD_STDIN,
-	                                            SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER};
+	static const enum sr_record_kind kinds[] = {SR_RECORD_OTHER, SR_RECORD_BEGIN, SR_RECORD_ABORT, SR_RECORD_ENDED, SR_RECORD_PARAMS, SR_RECORD_STDIN,
+	                                            SR_RECORD_STDOUT, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER, SR_RECORD_OTHER};
 	struct sr_record r;
 
 	for (unsigned type = 0; type < 256; type++) {
@@ -37,12 +37,14 @@ Test(record, what_is_written_can_be_read, .timeout = 10)
 	uint8_t end[SR_RECORD_HEADER], out[SR_RECORD_HEADER], whole[SR_RECORD_END];
 	struct sr_record r;
 
-	sr_record_stdin_end(end, 0xabcd);
+	sr_record_stdin(end, 0xabcd, 0);
 	cr_assert(sr_record_read(&r, end));
 	cr_assert(r.kind == SR_RECORD_STDIN && r.request_id == 0xabcd && r.len == 0 && r.padding == 0);
+	sr_record_stdin(end, 1, 8192);
+	cr_assert(sr_record_read(&r, end) && r.kind == SR_RECORD_STDIN && r.request_id == 1 && r.len == 8192);
 	sr_record_stdout(out, 7, 0xffff);
 	cr_assert(sr_record_read(&r, out));
-	cr_assert(r.request_id == 7 && r.len == 0xffff);
+	cr_assert(r.kind == SR_RECORD_STDOUT && r.request_id == 7 && r.len == 0xffff);
 	cr_assert_eq(out[1], 6);
 	sr_record_end(whole, 9);
 	cr_assert(memcmp(whole, "\1\6\0\11\0\0\0\0\1\3\0\11\0\10\0\0\0\0\0\0\0\0\0\0", sizeof whole) == 0);

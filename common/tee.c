@@ -1,6 +1,6 @@
 /* tee.c - see tee.h. The descriptor is shared with other programs, so it is not made non-blocking: it is asked before each
  * write, and given no more than it then takes at once. */
-#include "cli/tee.h"
+#include "common/tee.h"
 
 #include <errno.h>
 #include <limits.h>

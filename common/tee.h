@@ -1,6 +1,6 @@
-/* tee.h - passes the job's output on to a descriptor of ours, byte for byte, without ever blocking the loop. What has not yet
- * been taken waits; meanwhile its owner stops to read, so that the job feels a slow reader as it would without us. When the
- * owner reads on all the same, what is beyond the bound is lost, and what waits is still passed on. */
+/* tee.h - passes bytes on to a descriptor that others share (a standard output), without ever blocking the loop. What has not
+ * yet been taken waits; meanwhile its owner stops to read, so that whoever writes feels a slow reader as it would without us. When
+ * the owner reads on all the same, what is beyond the bound is lost, and what waits is still passed on. */
 #ifndef SR_TEE_H
 #define SR_TEE_H
 #include "common/buf.h"
