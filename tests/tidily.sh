@@ -17,6 +17,7 @@ base=${base%/}
 [ "${#base}" -le 40 ] || base=/tmp # or the path of a Unix socket in it would be too long
 SR_TIDY=$(mktemp -d "$base/sr.XXXXXX") || exit 1
 export SR_TIDY TMPDIR=$SR_TIDY
+chmod 711 "$SR_TIDY" # a web server's workers are not always root
 here=$(cd "$(dirname "$0")/.." && pwd)
 lists=$(mktemp -d "$base/sr-lists.XXXXXX") || exit 1
 
