@@ -19,10 +19,9 @@ SR_TIDY=$(mktemp -d "$base/sr.XXXXXX") || exit 1
 export SR_TIDY TMPDIR=$SR_TIDY
 chmod 711 "$SR_TIDY" # a web server's workers are not always root
 here=$(cd "$(dirname "$0")/.." && pwd)
-lists=$(mktemp -d "$base/sr-lists.XXXXXX") || exit 1
 
 files() { # of the common folders, and of the source tree but for what is built
-	find "${shared[@]}" -mindepth 1 -maxdepth 1 -user "$(id -u)" ! -path "$SR_TIDY" ! -path "$lists" 2>/dev/null
+	find "${shared[@]}" -mindepth 1 -maxdepth 1 -user "$(id -u)" ! -path "$SR_TIDY" 2>/dev/null
 	find "$here" \( -name .git -o -name node_modules -o -path "$here/build" -o -path "$here/run*" \) -prune -o -type f -print -o -type s -print 2>/dev/null
 }
 
@@ -32,6 +31,10 @@ mentioned() { # TEXT: pids of those whose environment, command line or working f
 		grep -lsF -e "$1" "${all[@]/%//environ}" "${all[@]/%//cmdline}"
 		find "${all[@]}" -maxdepth 1 -name cwd -lname "$1*" 2>/dev/null
 	} | cut -d/ -f3 | grep -vx $$ | sort -u
+}
+
+unused() { # FILE: it is there, has a name of ours, and nobody works with it
+	[ -e "$1" ] && [[ ${1##*/} =~ $ours ]] && [ -z "$(mentioned "$1")" ]
 }
 
 gone() { # all that the command has started; in a moment, for what is killed may need one
@@ -44,7 +47,7 @@ gone() { # all that the command has started; in a moment, for what is killed may
 }
 
 finish() {
-	local status=$1 left='' pid file bad=0
+	local status=$1 left='' new pid file bad=0
 	trap '' INT TERM HUP
 	gone || left=$(mentioned "$SR_TIDY")
 	for pid in $left; do
@@ -57,22 +60,21 @@ finish() {
 	else
 		rm -rf "$SR_TIDY"
 	fi
-	files | sort | comm -13 "$lists/before" - >"$lists/new"
-	while read -r file; do
+	mapfile -t new < <(files | sort | comm -13 <(echo "$before") -)
+	for file in "${new[@]}"; do
 		[ -e "$file" ] || continue
-		if [ -n "${SR_ALONE:-}" ] || { [[ ${file##*/} =~ $ours ]] && [ -z "$(mentioned "$file")" ]; }; then
+		if [ -n "${SR_ALONE:-}" ] || { unused "$file" && sleep 2 && unused "$file"; }; then
 			echo "tidily: left behind: $file" >&2
 			bad=1
 		else
 			echo "tidily: new meanwhile, ours or not: $file" >&2
 		fi
-	done <"$lists/new"
-	rm -rf "$lists"
+	done
 	[ "$bad" -eq 0 ] || [ "$status" -ne 0 ] || status=1
 	exit "$status"
 }
 
-files | sort >"$lists/before"
+before=$(files | sort)
 interrupted() {
 	trap '' INT TERM HUP
 	# shellcheck disable=SC2046 # pids
