@@ -2,12 +2,13 @@
 # run-valgrind.sh PROGRAM ... - Criterion programs under Valgrind. Criterion passes a test in which Valgrind found something, so
 # its findings go to files, and a file with an error fails the run.
 set -u
+[ -n "${SR_TIDY:-}" ] || exec bash "$(dirname "$0")/tidily.sh" sh "$0" "$@"
+here=$(dirname "$0")
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
 failed=0
 for program in "$@"; do
 	name=$(basename "$program")
-	SR_SLOW=10 valgrind --quiet --trace-children=yes --trace-children-skip='*redis-server*' --leak-check=full --show-leak-kinds=definite \
+	SR_SLOW=10 sh "$here/criterion.sh" valgrind --quiet --trace-children=yes --trace-children-skip='*redis-server*' --leak-check=full --show-leak-kinds=definite \
 		--errors-for-leak-kinds=definite --log-file="$logs/$name.%p" "$program" -j1 --timeout 300 >"$logs/$name.out" 2>&1 || {
 		cat "$logs/$name.out"
 		failed=$((failed + 1))

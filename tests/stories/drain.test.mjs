@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { assertDelivered, readLog } from '../support/checker.mjs';
 import { endFlow, more, startFlow } from '../support/flow.mjs';
 import { story } from '../support/world.mjs';
-import { crowd, each, stays, until } from '../support/wait.mjs';
+import { crowd, each, stays, until, within } from '../support/wait.mjs';
 
 for (const signal of ['SIGTERM', 'SIGUSR1']) {
   story(`${signal} drains: retry, a clean end, exit 0, and the streams stay registered`, { guardian: false }, async (world) => {
@@ -70,11 +70,13 @@ story('a connection that is old enough ends after a whole event, and resuming lo
   });
 
 story('ages are spread, so that a crowd does not come back at once', { guardian: false, conf: { max_connection_age: '4s', heartbeat_interval: '100ms' } }, async (world) => {
-  const streams = await each(Array.from({ length: 20 }, (_, i) => `spread-${i}`), 20, (id) => world.viewer(id));
-  const start = performance.now();
-  const ages = await Promise.all(streams.map((stream) => stream.end({ deadline: 8000 }).then(() => performance.now() - start)));
+  const ages = await each(Array.from({ length: 20 }, (_, i) => `spread-${i}`), 20, async (id) => {
+    const start = performance.now();
+    await (await world.viewer(id)).end();
+    return performance.now() - start;
+  });
   assert.ok(Math.max(...ages) - Math.min(...ages) > 50, `all ended within ${(Math.max(...ages) - Math.min(...ages)).toFixed(0)} ms`);
-  assert.ok(Math.min(...ages) > 2000 && Math.max(...ages) < 4500, `about 4 s: ${Math.min(...ages).toFixed(0)} to ${Math.max(...ages).toFixed(0)} ms`);
+  assert.ok(Math.min(...ages) > 2000 && Math.max(...ages) < 4000 + within(1000), `about 4 s: ${Math.min(...ages).toFixed(0)} to ${Math.max(...ages).toFixed(0)} ms`);
 });
 
 story('SIGHUP: a bad configuration is refused and the old one kept, a good one applies',
@@ -106,7 +108,7 @@ story('the guardian, too: SIGHUP applies, SIGTERM ends it with 0', { conf: { che
   await world.redis.hset('sse:stream:x', { streamId: 'x', userId: 'u', state: 'active' });
   await world.redis.expire('sse:stream:x', 100);
   await world.redis.zadd('sse:active', 1, 'x');
-  await until(async () => await world.redis.hget('sse:stream:x', 'state') === 'orphaned', { deadline: 8000, what: 'a round after the new, short interval' });
+  await until(async () => await world.redis.hget('sse:stream:x', 'state') === 'orphaned', { what: 'a round after the new, short interval' });
   assert.deepEqual(await world.guardian.kill('SIGTERM'), { code: 0, signal: null });
 });
 

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { assertDelivered, assertKeys, dump, readLog } from '../support/checker.mjs';
 import { ABORT, PARAMS, Peer, STDIN, ask, begin, pairs, paramsOf, record, streamOf } from '../support/fcgipeer.mjs';
 import { run, sanitized } from '../support/proc.mjs';
-import { each, stays, until } from '../support/wait.mjs';
+import { each, stays, until, within } from '../support/wait.mjs';
 import { program, story } from '../support/world.mjs';
 
 const TOKEN = 'first-token-of-the-story', OTHER = 'second-token-of-the-story';
@@ -313,8 +313,7 @@ test('a token file that is bad stops the start, and says where', async (t) => {
   const starts = async (text, mode, pattern) => {
     if (text !== undefined) writeFileSync(file, text);
     if (text !== undefined) chmodSync(file, mode);
-    const got = await run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program('sse-fcgi'), `--redis-url=unix://${dir}/redis.sock`, `--publish-token-file=${file}`],
-      { deadline: 5000 });
+    const got = await run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program('sse-fcgi'), `--redis-url=unix://${dir}/redis.sock`, `--publish-token-file=${file}`]);
     assert.equal(got.code, 78, got.stderr);
     assert.match(got.stderr, pattern);
     assert.doesNotMatch(got.stderr, /token-of-the-story|hush/);
@@ -354,7 +353,7 @@ publishing('lines: all of 5000 in order, exactly those before a bad one, chunked
   assertDelivered({ who: 'the viewer', events: viewer.events, log: await readLog(world.redis, 'many') });
 });
 
-/** Send a request, and cut the connection `after` ms; or, without `after`, wait for the answer. */
+/** Send a request, and cut the connection after so many ms. */
 function cut(world, method, path, body, options, after) {
   const request = http.request(world.url(`/api/stream/${path}`), { method, agent: false,
     headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...authorized(TOKEN), ...options.headers } });
@@ -376,10 +375,13 @@ async function cutDirect(world, method, path, body, options, after) {
 for (const [name, cutting, asking] of [['through lighttpd', cut, send], ['at the socket', cutDirect, sendDirect]]) {
   publishing(`a storm of retries ${name}: every event is stored once`, { processes: 2, timeout: 60000 }, async (world) => {
     await each(Array.from({ length: 4 }, (_, i) => i), 4, (i) => send(world, 'PUT', `storm${i}`, { user: 'u1' }));
+    let usual = 9; // ms to an answer: some of those that are cut off are stored, some are not
     const thrice = async (path, event, options) => {
       const body = JSON.stringify(event);
-      await Promise.all([0, 1].map((k) => cutting(world, 'POST', path, body, options, (event.data.i * 7 + k * 3) % 9)));
+      await Promise.all([0, 1].map((k) => cutting(world, 'POST', path, body, options, (event.data.i * 7 + k * 3) % 9 / 9 * usual)));
+      const start = performance.now();
       const answer = await asking(world, 'POST', path, body, options);
+      usual = Math.max(9, performance.now() - start);
       assert.ok([200, 201].includes(answer.status), `${path} ${body}: ${answer.status} ${answer.text}`);
       assert.equal(answer.json.stored, 1);
       return answer.status;
@@ -477,10 +479,11 @@ publishing('Redis is away: 503, and the same request again stores once', { timeo
   assert.deepEqual(await numbersIn(world, 'away'), [1, 4]);
 });
 
-publishing('slow bodies: they disturb nobody, and are given up', { conf: { publish_requests: '2', receive_timeout: '1s', log_level: 'debug' } }, async (world) => {
+const patient = within(3000); // longer than anything else in there takes
+publishing('slow bodies: they disturb nobody, and are given up', { conf: { publish_requests: '2', receive_timeout: `${patient}ms`, log_level: 'debug' } }, async (world) => {
   const [responder] = world.responders.list;
   const files = descriptors(responder);
-  const body = Buffer.from(JSON.stringify({ type: 'slow', data: 'x'.repeat(200) }));
+  const body = Buffer.from(JSON.stringify({ type: 'slow', data: 'x'.repeat(900) }));
   const slow = () => new Peer(world.fcgi).send(headOf(direct('POST', 'slow?user=u1', body)));
   const drips = [slow(), slow()];
   let at = 0;
@@ -497,9 +500,9 @@ publishing('slow bodies: they disturb nobody, and are given up', { conf: { publi
     const begun = performance.now();
     assert.equal((await ask(world.fcgi, { path: '/api/stream/-/health' })).status, 200);
     const viewer = await world.viewer('watched');
-    assert.ok(performance.now() - begun < 1000, 'others are served at once');
+    assert.ok(performance.now() - begun < patient / 2, 'others are served at once');
     viewer.close();
-    await Promise.all(drips.map((peer) => peer.answered({ deadline: 8000 })));
+    await Promise.all(drips.map((peer) => peer.answered({ deadline: 15000 })));
     assert.deepEqual(drips.map((peer) => peer.status), [408, 408]);
     assert.ok(at < body.length, 'before all of it came');
   } finally {

@@ -9,7 +9,10 @@ import { allKeys, assertKeys } from '../support/checker.mjs';
 import { ABORT, BEGIN, PARAMS, Peer, STDIN, ask, begin, pairs, paramsOf, record, requestBytes, streamOf } from '../support/fcgipeer.mjs';
 import { run } from '../support/proc.mjs';
 import { program, story } from '../support/world.mjs';
-import { stays, until } from '../support/wait.mjs';
+import { stays, until, within } from '../support/wait.mjs';
+
+/** What a slow or broken peer is given; others must not wait for so long. */
+const patient = within(3000);
 
 const lines = (text, pattern) => text.split('\n').filter((line) => pattern.test(line));
 
@@ -20,9 +23,9 @@ async function nothingDisturbed(world, live) {
   const other = Peer.request(world.fcgi, { path: `/api/stream/other-${Math.random().toString(36).slice(2)}` });
   await other.until('connected');
   const took = performance.now() - start;
-  assert.ok(took < 1000, `another client was served after ${took.toFixed(0)} ms`);
+  assert.ok(took < patient * 0.8, `another client was served after ${took.toFixed(0)} ms`);
   other.close();
-  await live.heartbeat({ deadline: 2000 });
+  await live.heartbeat();
   assert.equal(live.ended, undefined, 'the live stream is open');
 }
 
@@ -78,7 +81,7 @@ story('users with strange names, and headers that repeat', { guardian: false }, 
 story('a query of 10 MB', { guardian: false }, async (world) => {
   const live = await world.viewer('live');
   const huge = Peer.request(world.fcgi, { path: '/api/stream/huge', query: `x=${'y'.repeat(10_000_000)}` });
-  await Promise.race([huge.answered({ deadline: 8000 }), huge.dropped({ deadline: 8000 })]);
+  await Promise.race([huge.answered(), huge.dropped()]);
   if (huge.status === undefined) {
     assert.ok(lines(world.log('fcgi'), /level=(warn|error|info)/).some((line) => /large|big|long|limit|size|request/i.test(line)), 'a refusal without a status is logged');
   } else {
@@ -90,7 +93,7 @@ story('a query of 10 MB', { guardian: false }, async (world) => {
   await nothingDisturbed(world, live);
 });
 
-story('peers that break FastCGI', { guardian: false }, async (world) => {
+story('peers that break FastCGI', { guardian: false, conf: { receive_timeout: `${patient}ms` } }, async (world) => {
   const live = await world.viewer('live');
   const [responder] = world.responders.list;
   const good = requestBytes({ path: '/api/stream/bad' });
@@ -119,7 +122,7 @@ story('peers that break FastCGI', { guardian: false }, async (world) => {
   const peers = Object.entries(cases).map(([name, bytes]) => ({ name, peer: new Peer(world.fcgi).send(bytes) }));
   await nothingDisturbed(world, live);
   for (const { name, peer } of peers) {
-    await peer.dropped({ deadline: 8000 }).catch((error) => { throw new Error(`${name}: ${error.message}`); });
+    await peer.dropped().catch((error) => { throw new Error(`${name}: ${error.message}`); });
     assert.ok(responder.running, `the responder lives after ${name}: ${JSON.stringify(responder.exit)}`);
   }
   for (const bytes of Object.values(cases)) new Peer(world.fcgi).send(bytes).close(); // the same, and gone at once
@@ -131,7 +134,7 @@ story('peers that break FastCGI', { guardian: false }, async (world) => {
   assert.equal(lines(world.log('fcgi'), /[^\x09\x20-\x7e]/).length, 0, 'no raw bytes in the log');
 });
 
-story('peers that send one byte at a time hold nobody up', { guardian: false, conf: { receive_timeout: '2s' } }, async (world) => {
+story('peers that send one byte at a time hold nobody up', { guardian: false, conf: { receive_timeout: `${patient}ms` } }, async (world) => {
   const live = await world.viewer('live');
   const bytes = requestBytes({ path: '/api/stream/drip' });
   const drips = Array.from({ length: 12 }, () => new Peer(world.fcgi)); // more than there are intake threads
@@ -142,7 +145,7 @@ story('peers that send one byte at a time hold nobody up', { guardian: false, co
   }, 50);
   try {
     for (let i = 0; i < 3; i++) await nothingDisturbed(world, live);
-    await Promise.all(drips.map((peer) => peer.dropped({ deadline: 8000 })));
+    await Promise.all(drips.map((peer) => peer.dropped()));
     assert.ok(at < bytes.length, 'they were dropped before they had sent all');
   } finally {
     clearInterval(timer);
@@ -177,7 +180,7 @@ story('an abort ends a stream, and a client that half-closes is gone', { guardia
 
 // --- programs and their configuration ---------------------------------------------------------------------------
 
-test('options, files and values that are wrong stop each program with a clear text', { timeout: 60000 }, async (t) => {
+test('options, files and values that are wrong stop each program with a clear text', { timeout: within(60000) }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'sr-input-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const file = (text) => {
@@ -187,7 +190,7 @@ test('options, files and values that are wrong stop each program with a clear te
   for (const name of ['sse-fcgi', 'sse-guardian', 'ssectl']) {
     const tail = name === 'ssectl' ? ['status'] : [];
     const fails = async (code, pattern, args, env) => {
-      const got = await run(program(name), args, { env, stdin: 'ignore', deadline: 8000 });
+      const got = await run(program(name), args, { env, stdin: 'ignore' });
       assert.equal(got.code, code, `${name} ${args.join(' ')}: exit ${got.code ?? got.signal}: ${got.stderr}`);
       assert.match(got.stderr, pattern, `${name} ${args.join(' ')}`);
       assert.ok(got.stderr.trim().split('\n').length <= 4, `${name}: said once:\n${got.stderr}`);
@@ -202,7 +205,7 @@ test('options, files and values that are wrong stop each program with a clear te
     await fails(78, /SSE_CONFIG|missing\.conf/, tail, { SSE_CONFIG: join(dir, 'missing.conf') });
     await fails(78, /SSE_BEAT_INTERVAL|beat_interval/, ['--config', file(''), ...tail], { SSE_BEAT_INTERVAL: '10' });
     await fails(78, /beat_interval/, ['--config', file('beat_interval = 20s\nstale_threshold = 30s\n'), ...tail]);
-    const unreadable = (args) => (name === 'sse-fcgi' ? run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program(name), ...args], { deadline: 4000 }) : run(program(name), args, { deadline: 4000 }));
+    const unreadable = (args) => (name === 'sse-fcgi' ? run('spawn-fcgi', ['-n', '-s', join(dir, 'x.sock'), '--', program(name), ...args]) : run(program(name), args));
     const secret = await unreadable(['--config', file(`redis_url = unix://${dir}/redis.sock\nredis_password_file = ${dir}/none\n`), ...tail]);
     assert.equal(secret.code, 78, `${name}: ${secret.stderr}`);
     assert.match(secret.stderr, /none.*No such file/);
@@ -323,7 +326,7 @@ story('ssectl against a Redis that does not answer: try later', { guardian: fals
   const fresh = await world.ssectl(['emit', 'x', 'token', '{}', '--deadline', '1s']); // it never gets as far as sending
   world.server.process.signal('SIGCONT');
   assert.equal(producer.lines.length, 1, 'no id for what is not confirmed');
-  assert.ok(took > 900 && took < 3000, `it kept its deadline: ${took.toFixed(0)} ms`);
+  assert.ok(took > 900 && took < 1000 + within(3000), `it kept its deadline: ${took.toFixed(0)} ms`);
   assert.ok([69, 75].includes(fresh.code), `exit ${fresh.code}`);
   assert.equal(fresh.stdout, '');
 });

@@ -236,8 +236,8 @@ story('a heartbeat comment every 15 s keeps an idle stream open', { ...plain, ti
     await viewer.heartbeat({ deadline: 20000 });
     at.push((performance.now() - start) / 1000);
   }
-  assert.ok(at[0] > 10 && at[0] < 16.5, `the first heartbeat came after ${at[0].toFixed(1)} s`);
-  assert.ok(at[1] - at[0] > 13.5 && at[1] - at[0] < 16.5, `the second one ${(at[1] - at[0]).toFixed(1)} s later`);
+  assert.ok(at[0] > 10 && at[0] < 18, `the first heartbeat came after ${at[0].toFixed(1)} s`);
+  assert.ok(at[1] - at[0] > 12 && at[1] - at[0] < 18, `the second one ${(at[1] - at[0]).toFixed(1)} s later`);
   assert.match(viewer.raw, /\n: heartbeat\n\n/);
   assert.equal(viewer.ended, undefined);
 });

@@ -91,10 +91,10 @@ class Run {
   async kill() { if (this.process.running) await this.process.kill(); else await this.process.gone(); }
 }
 
-story('each recipe is followed live, event by event, through long silences and a flushed script cache', { ...noWebYet, timeout: 60000 }, async (world) => {
+story('each recipe is followed live, event by event, through long silences and a flushed script cache', { ...noWebYet, conf: { stale_threshold: '2s' }, timeout: 60000 }, async (world) => {
   await prepare(world);
   // Each part is longer than stale_threshold and check_interval: only beats keep the stream from being orphaned.
-  const runs = names.map((name, i) => new Run(world, name, `live-${i}`, { PACE: '1.8' }));
+  const runs = names.map((name, i) => new Run(world, name, `live-${i}`, { PACE: '2.8' }));
   await each(runs, runs.length, (run) => run.progress(1));
   await world.redis.script('FLUSH');
   await each(runs, runs.length, async (run) => {
@@ -106,7 +106,7 @@ story('each recipe is followed live, event by event, through long silences and a
   await assertKeys(world.redis);
 });
 
-story('each recipe that dies half-way by itself says so, and its page hears it', { ...noWebYet, timeout: 90000 }, async (world) => {
+story('each recipe that dies half-way by itself says so, and its page hears it', { ...noWebYet, conf: { stale_threshold: '3s' }, timeout: 90000 }, async (world) => {
   await prepare(world);
   const deaths = names.flatMap((name) => RECIPES[name].dies.map((how) => [name, how]));
   await each(deaths, 4, async ([name, how], i) => {
@@ -117,7 +117,8 @@ story('each recipe that dies half-way by itself says so, and its page hears it',
     assert.notEqual(exit.code, 0, `${name} ${how}: its exit code says that it failed`);
     if (how === 'exit') assert.equal(exit.code, 3, name);
     const events = shown(run.client.events);
-    assert.deepEqual(events.slice(0, -1), parts(name, 2), run.said);
+    if (how === 'TERM') assert.ok(events.length >= 3 && events.length <= 5, run.said); // it may have come a part further, meanwhile
+    assert.deepEqual(events.slice(0, -1), parts(name, how === 'TERM' ? events.length - 1 : 2), run.said);
     assert.equal(events.at(-1)[0], 'failed', run.said);
     if (name !== 'crontab.example') assert.equal(typeof events.at(-1)[1].reason, 'string');
     assert.notEqual(events.at(-1)[1].reason, 'orphaned', `${name} ${how}: by itself, not by the guardian`);

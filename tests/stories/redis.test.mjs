@@ -100,9 +100,9 @@ story('held for pending_wait at most: then 200, retry and a clean end', { conf: 
   await world.readiness(503);
   const start = performance.now();
   const viewer = await world.stream('late').ready();
-  assert.equal(await viewer.end({ deadline: 8000 }), 'end');
+  assert.equal(await viewer.end(), 'end');
   const took = performance.now() - start;
-  assert.ok(took > 800 && took < 3000, `held for ${took.toFixed(0)} ms`);
+  assert.ok(took > 800 && took < 6000, `held for ${took.toFixed(0)} ms`);
   assert.ok(viewer.retries.length > 0, 'retry: tells the browser when to come back');
   assert.ok(viewer.comments.length > 0);
   assert.deepEqual(viewer.events, []);
@@ -141,12 +141,12 @@ story('an unknown id with a Last-Event-ID is waited for, never revived', { guard
   const start = performance.now();
   const gone = await world.stream('zombie', { lastEventId: '1763920000000-0' }).ready({ status: 204 });
   const took = performance.now() - start;
-  assert.ok(took > 800 && took < 3000, `its producer is waited for: ${took.toFixed(0)} ms`);
+  assert.ok(took > 800 && took < 6000, `its producer is waited for: ${took.toFixed(0)} ms`);
   assert.equal(gone.raw, '');
   assert.equal(await world.redis.exists('sse:stream:zombie'), 0);
 });
 
-story('an unknown id with a Last-Event-ID whose producer comes back is served', { guardian: false, conf: { pending_wait: '8s' } }, async (world) => {
+story('an unknown id with a Last-Event-ID whose producer comes back is served', { guardian: false, conf: { pending_wait: '20s' } }, async (world) => {
   const waiting = world.stream('soon', { lastEventId: '1763920000000-0' });
   const late = world.stream('later', { lastEventId: '1763920000000-0' });
   await world.ctl('open', 'soon', '--user', 'u1');

@@ -7,7 +7,7 @@ import { assertDelivered, assertKeys, readLog } from '../support/checker.mjs';
 import { guardianMarksBait } from '../support/flow.mjs';
 import { isRunning, run } from '../support/proc.mjs';
 import { program, story } from '../support/world.mjs';
-import { crowd, stays, until, within } from '../support/wait.mjs';
+import { crowd, quickly, stays, until, within } from '../support/wait.mjs';
 
 const noWeb = { responders: false, lighttpd: false, guardian: false, conf: { log_events: 200000 } };
 const long = process.env.SR_LONG === '1';
@@ -100,11 +100,15 @@ story('maps: progress, raw, coalesced', noWeb, async (world) => {
   assert.deepEqual(lines(bar.events), ['start']);
   const raw = await wrap(world, 'raw', ['--map', 'raw', '--event', 'token'], String.raw`printf 'H\303'; sleep 0.05; printf '\274llo'; sleep 0.05; printf ' \000\377'`);
   assert.equal(raw.events.filter(({ type }) => type === 'token').map(({ data }) => data.text).join(''), 'H\u00fcllo \u0000\ufffd');
-  const joined = await wrap(world, 'joined', ['--coalesce', '200ms'], 'for i in 1 2 3 4 5; do echo $i; sleep 0.01; done; sleep 0.6; echo 6');
-  assert.equal(lines(joined.events).join('\n'), '1\n2\n3\n4\n5\n6');
-  assert.equal(lines(joined.events).at(-1), '6', 'the window had closed before');
-  assert.ok(lines(joined.events).length <= 4, `few events: ${JSON.stringify(lines(joined.events))}`);
-  const mixed = await wrap(world, 'mixed', ['--coalesce', '10s'], 'echo a; sleep 0.2; echo e >&2; sleep 0.2; echo b');
+  const joining = start(world, 'joined', ['--coalesce', '300ms'], 'for i in 1 2 3 4 5; do echo $i; done; read go; echo 6');
+  const joined = async () => lines(await events(world, 'joined'));
+  await until(async () => (await joined()).join('\n') === '1\n2\n3\n4\n5', { what: 'the first five, when the window closes' });
+  assert.ok((await joined()).length < 5, `few events: ${JSON.stringify(await joined())}`);
+  joining.process.child.stdin.write('go\n');
+  assert.equal(await joining.ended(), 0);
+  assert.equal((await joined()).at(-1), '6', 'the window had closed before');
+  const pause = within(500) / 1000; // ssectl must have read one of its pipes before there is more in the other
+  const mixed = await wrap(world, 'mixed', ['--coalesce', '60s'], `echo a; sleep ${pause}; echo e >&2; sleep ${pause}; echo b`);
   assert.deepEqual(mixed.events.slice(0, 3).map(({ type, data }) => [type, data.line]), [['output', 'a'], ['log', 'e'], ['output', 'b']]);
   const big = await wrap(world, 'big', ['--coalesce', '1s'], 'seq 10000');
   assert.equal(lines(big.events).join('\n'), Array.from({ length: 10000 }, (_, i) => i + 1).join('\n'));
@@ -142,21 +146,22 @@ story('inside the job ssectl knows the stream; flags of run reach it', noWeb, as
   assert.equal((await wrap(world, 'stdin', [], 'cat', { input: 'from stdin' })).events[0].data.line, 'from stdin');
 });
 
-story('timeout, silence, and a job that does not want to end', noWeb, async (world) => {
-  const timed = await wrap(world, 'timed', ['--timeout', '300ms'], 'echo a; sleep 20');
+story('timeout, silence, and a job that does not want to end', { ...noWeb, timeout: 60000 }, async (world) => {
+  const soon = within(1000); // when the job has certainly begun
+  const timed = await wrap(world, 'timed', ['--timeout', `${soon}ms`], 'echo a; sleep 60');
   assert.equal(timed.code, 124, timed.stderr);
   assert.deepEqual(timed.events.at(-1), { type: 'failed', data: { reason: 'timeout', signal: 'SIGTERM', tail: ['a'] } });
-  const idle = await wrap(world, 'idle', ['--idle-timeout', '700ms'], 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done; sleep 20');
+  const idle = await wrap(world, 'idle', ['--idle-timeout', `${soon}ms`], 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done; sleep 60');
   assert.equal(idle.code, 124);
   assert.equal(lines(idle.events).length, 8, 'a job that prints is not idle');
   assert.equal(idle.events.at(-1).data.reason, 'idle');
   const begin = performance.now();
-  const stubborn = await wrap(world, 'stubborn', ['--timeout', '200ms', '--grace', '500ms'], "trap 'echo no' TERM; while :; do sleep 0.1; done");
-  assert.ok(performance.now() - begin >= 700, 'the grace was kept');
+  const stubborn = await wrap(world, 'stubborn', ['--timeout', `${soon}ms`, '--grace', '500ms'], "trap 'echo no' TERM; while :; do sleep 0.1; done");
+  assert.ok(performance.now() - begin >= soon + 500, 'the grace was kept');
   assert.equal(stubborn.code, 124);
   assert.equal(stubborn.events.at(-1).data.signal, 'SIGKILL');
   assert.ok(lines(stubborn.events).includes('no'));
-  const polite = await wrap(world, 'polite', ['--timeout', '200ms'], "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
+  const polite = await wrap(world, 'polite', ['--timeout', `${soon}ms`], "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done");
   assert.equal(polite.code, 124);
   assert.equal(polite.events.at(-1).data.exit, 0, 'what it says itself does not count');
   assert.equal(polite.events.at(-1).data.reason, 'timeout');
@@ -219,16 +224,16 @@ story('who cancels the stream stops the job at once; who completes it does not',
   await printed(world, 'cancelled', 'ready');
   const begin = performance.now();
   await world.ctl('cancel', 'cancelled', '{"by":"ada"}');
-  assert.equal(await job.ended(5000), 137);
+  assert.equal(await job.ended(), 137);
   const took = performance.now() - begin;
-  assert.ok(took >= 400 && took < within(2500), `TERM, and KILL after the grace, without waiting for a beat: ${took} ms`);
+  assert.ok(took >= 400 && took < 8000, `TERM, and KILL after the grace, without waiting for a beat: ${took} ms`);
   assert.match(job.stderr, /cancelled by another program/);
   assert.ok(!isRunning(Number(readFileSync(pidFile, 'utf8'))));
   assert.deepEqual((await events(world, 'cancelled')).at(-1), { type: 'cancelled', data: { by: 'ada' } });
-  const soft = start(world, 'soft', [], 'echo ready; sleep 20');
+  const soft = start(world, 'soft', [], 'echo ready; sleep 60');
   await printed(world, 'soft', 'ready');
   await world.ctl('cancel', 'soft');
-  assert.equal(await soft.ended(3000), 143);
+  assert.equal(await soft.ended(), 143);
 
   const other = start(world, 'completed', [], 'echo ready; read go; echo more; echo and more; read go; exit 5');
   await printed(world, 'completed', 'ready');
@@ -301,18 +306,18 @@ story('--tee: both outputs byte for byte, into a file and into a pipe', noWeb, a
 
 story('--tee to somebody who does not read: the job waits, but is not out of reach', noWeb, async (world) => {
   const pidFile = join(world.dir, 'pid');
-  const job = start(world, 'blocked', ['--tee'], `echo $$ >${pidFile}; echo ready; seq 1000000; sleep 20`);
+  const job = start(world, 'blocked', ['--tee'], `echo $$ >${pidFile}; echo ready; seq 1000000; sleep 60`);
   job.process.child.stdout.pause();
   await printed(world, 'blocked', 'ready');
-  let before = -1;
+  let before = -1, since = 0;
   await until(async () => { // it no longer gets on
-    const now = (await events(world, 'blocked')).length;
-    const stands = now === before;
+    const now = await world.redis.xlen('sse:events:blocked');
+    if (now !== before) since = performance.now();
     before = now;
-    return stands;
+    return performance.now() - since > 300;
   }, { what: 'the job to stand' });
   await world.ctl('cancel', 'blocked');
-  await until(() => !isRunning(Number(readFileSync(pidFile, 'utf8'))), { deadline: 2000, what: 'the end of the job' });
+  await until(() => !isRunning(Number(readFileSync(pidFile, 'utf8'))), { what: 'the end of the job' });
   job.process.child.stdout.resume();
   assert.equal(await job.ended(), 143);
 });
@@ -332,7 +337,7 @@ story('--tee to somebody who never reads: the end of the job is stored all the s
   };
   const y = { tail: ['y'] };
   // Some hundred thousand events: to store them may take longer than --deadline.
-  await ends('timed', ['--timeout', '1s', '--tail', '1'], 'echo ready; exec yes', 124, { reason: 'timeout', signal: 'SIGTERM', ...y });
+  await ends('timed', ['--timeout', `${within(1000)}ms`, '--tail', '1'], 'echo ready; exec yes', 124, { reason: 'timeout', signal: 'SIGTERM', ...y });
   await ends('termed', ['--tail', '1'], 'echo ready; exec yes', 143, { signal: 'SIGTERM', ...y }, (job) => process.kill(job.process.pid, 'SIGTERM'));
   await ends('cancelled', [], 'echo ready; exec yes', 143, { by: 'ada' }, () => world.ctl('cancel', 'cancelled', '{"by":"ada"}'));
   const stalled = async (id, flags, rest) => {
@@ -350,7 +355,7 @@ story('--tee to somebody who never reads: the end of the job is stored all the s
   await stalled('both', '--timeout 1s', 'yes 2>&1'); // our notes have no reader, either
 });
 
-story('a signal while the end is being stored: it is tried for a moment more, and a second one leaves', noWeb, async (world) => {
+story('a signal while the end is being stored: it is tried for a moment more, and a second one leaves', { ...noWeb, timeout: 60000 }, async (world) => {
   const storing = async (id) => { // Redis hangs, the job has ended
     const pidFile = join(world.dir, id);
     const job = start(world, id, ['--deadline', '30s'], `echo $$ >${pidFile}; echo ready; read go; exit 3`);
@@ -370,23 +375,22 @@ story('a signal while the end is being stored: it is tried for a moment more, an
   assert.equal(await state(world, 'saved'), 'failed');
   const brief = await storing('brief');
   process.kill(brief.process.pid, 'SIGINT');
-  assert.equal(await brief.ended(6000), 3, 'after 2 s, not 30');
+  assert.equal(await brief.ended(9000), 3, 'after 2 s, not 30');
   assert.match(brief.stderr, /1 event not stored: interrupted/);
   world.server.process.signal('SIGCONT');
-  const left = await storing('left');
-  process.kill(left.process.pid, 'SIGHUP');
-  await stays(() => !left.process.exit, { during: 300, what: 'the first' });
-  process.kill(left.process.pid, 'SIGQUIT');
-  assert.equal(await left.ended(1000), 3);
-  world.server.process.signal('SIGCONT');
+  await quickly(async (left) => {
+    process.kill(left.process.pid, 'SIGHUP');
+    await stays(() => !left.process.exit, { during: 300, what: 'the first' });
+    process.kill(left.process.pid, 'SIGQUIT');
+    assert.equal(await left.ended(), 3);
+    world.server.process.signal('SIGCONT');
+  }, { before: (turn) => storing(`left${turn}`), ms: 1900, what: 'a second signal to be heard, and not the 2 s after the first one to pass' });
 });
 
 story('Redis is away for the whole job: same exit, same output, started at once', { ...noWeb, redis: false }, async (world) => {
   const script = 'echo out; echo err >&2; echo more; exit 7';
   const plain = await run('sh', ['-c', script]);
-  const begin = performance.now();
-  const wrapped = await wrap(world, 'alone', ['--tee', '--deadline', '300ms'], script);
-  assert.ok(performance.now() - begin < within(1000), 'no waiting but for the deadline');
+  const wrapped = await quickly(() => wrap(world, 'alone', ['--tee', '--deadline', '300ms'], script), { ms: 1000, what: 'the job, with no waiting but for the deadline' });
   assert.equal(wrapped.code, plain.code);
   assert.equal(wrapped.stdout, plain.stdout);
   assert.ok(wrapped.stderr.startsWith(plain.stderr), wrapped.stderr);
@@ -412,22 +416,22 @@ story('Redis goes in the middle and comes back: the job feels nothing, and each 
   assert.deepEqual(log.at(-1), { type: 'completed', data: { exit: 0 } });
   assert.ok(!log.some(({ type }) => type === 'skipped'));
   const pauses = got.slice(1).map(({ at }, i) => at - got[i].at);
-  assert.ok(Math.max(...pauses) < within(500), `the job was never held up: ${Math.max(...pauses)} ms`);
+  assert.ok(Math.max(...pauses) < outage / 2, `the job was never held up: ${Math.max(...pauses)} ms`);
 });
 
 story('Redis hangs: the job starts after a second, and is not held up for longer; what was dropped is counted', { ...noWeb, timeout: 60000 }, async (world) => {
   const done = (id) => join(world.dir, `${id}.done`);
   const total = 200_000;
   const script = (id) => `echo ready; read go; seq ${total}; touch ${done(id)}; read go; echo end`;
-  const job = start(world, 'hung', ['--spool', '64k', '--deadline', '20s'], script('hung'));
+  const job = start(world, 'hung', ['--spool', '64k', '--deadline', '60s'], script('hung'));
   await printed(world, 'hung', 'ready');
   await world.server.process.freeze();
   job.process.child.stdin.write('go\n');
   let begin = performance.now();
-  await until(() => existsSync(done('hung')), { deadline: 3000, what: 'the job to print all of it' });
-  const late = start(world, 'late', ['--deadline', '20s'], `touch ${done('late')}; echo ready`);
+  await until(() => existsSync(done('hung')), { deadline: 15000, what: 'the job to print all of it' });
+  const late = start(world, 'late', ['--deadline', '60s'], `touch ${done('late')}; echo ready`);
   begin = performance.now();
-  await until(() => existsSync(done('late')), { deadline: 3000, what: 'a job to start' });
+  await until(() => existsSync(done('late')), { deadline: 15000, what: 'a job to start' });
   assert.ok(performance.now() - begin >= 900, 'it waits a second for its stream');
   world.server.process.signal('SIGCONT');
   assert.equal(await late.ended(15000), 0);
@@ -446,7 +450,7 @@ story('Redis hangs: the job starts after a second, and is not held up for longer
 story('what the backlog cannot hold is told in one event, with the right number', { ...noWeb, redis: false }, async (world) => {
   const total = 5000;
   const done = join(world.dir, 'done');
-  const job = start(world, 'overflow', ['--spool', '64k', '--deadline', '20s'], `seq ${total}; touch ${done}; read go; echo end`);
+  const job = start(world, 'overflow', ['--spool', '64k', '--deadline', '60s'], `seq ${total}; touch ${done}; read go; echo end`);
   await until(() => existsSync(done), { what: 'the job to print all of it, though nobody takes it' });
   await world.startRedis();
   await printed(world, 'overflow', String(total));
@@ -478,10 +482,10 @@ story('kill -9 of ssectl run: the job ends, the guardian orphans and fails the s
 });
 
 story('what a job leaves running does not hold up the end, nor is its last word lost', noWeb, async (world) => {
-  const begin = performance.now();
-  const quiet = await wrap(world, 'quiet', [], 'sleep 5 & echo a; (sleep 0.3; echo late) & exit 2');
+  const pidFile = join(world.dir, 'pid');
+  const quiet = await wrap(world, 'quiet', [], `sleep 600 & echo $! >${pidFile}; echo a; (sleep 0.1; echo late) & exit 2`); // ends after a second of silence
+  process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
   assert.equal(quiet.code, 2);
-  assert.ok(performance.now() - begin < within(4000), 'after a second of silence');
   assert.deepEqual(lines(quiet.events), ['a', 'late']);
   assert.deepEqual(quiet.events.at(-1), { type: 'failed', data: { exit: 2, tail: ['a', 'late'] } });
   const chatty = await wrap(world, 'chatty', ['--grace', '700ms'], '(while echo x; do sleep 0.05; done) & exit 0');

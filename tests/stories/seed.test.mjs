@@ -78,7 +78,7 @@ story('its completions are read by ours, before, during and after a viewer', { g
   await world.ctl('emit', 'during', 'token', '{"n":1}');
   await until(() => live.events.length === 1, { what: 'the event before the end' });
   await store.storeCompletion({ streamId: 'during', type: 'failed', data: { why: 'theirs' } });
-  assert.equal(await live.closed({ deadline: 5000 }), 204, 'a beat notices it, the stream ends, and the browser is told to stay away');
+  assert.equal(await live.closed(), 204, 'a beat notices it, the stream ends, and the browser is told to stay away');
   assert.deepEqual(live.events.map((event) => event.json), [{ type: 'token', data: { n: 1 } }, { type: 'failed', data: { why: 'theirs' } }]);
   assert.equal((await store.getCompletion('during')).terminalEventType, 'failed');
 });

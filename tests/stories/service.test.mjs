@@ -10,7 +10,7 @@ import { Peer, requestBytes } from '../support/fcgipeer.mjs';
 import { Manager, SharedSocket } from '../support/manager.mjs';
 import { Process, isRunning, run } from '../support/proc.mjs';
 import { build, program, story } from '../support/world.mjs';
-import { crowd, repeatedly, until } from '../support/wait.mjs';
+import { crowd, repeatedly, until, within } from '../support/wait.mjs';
 
 const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -31,7 +31,7 @@ const filesBelow = (dir) => (existsSync(dir) ? readdirSync(dir, { recursive: tru
 
 // ---- make install ----
 
-test('make install puts working programs, keeps a configuration, and make uninstall leaves no file', { timeout: 300000 }, async (t) => {
+test('make install puts working programs, keeps a configuration, and make uninstall leaves no file', { timeout: within(300000) }, async (t) => {
   const root = join(folder(t), 'a root');
   const dirs = [`DESTDIR=${root}`, 'prefix=/opt/sse', 'mandir=/opt/man'];
   const conf = join(root, 'etc/sse-resilience/sse-resilience.conf');
@@ -66,7 +66,7 @@ test('make install puts working programs, keeps a configuration, and make uninst
 
 const UNITS = ['sse-fcgi.socket', 'sse-fcgi.service', 'sse-fcgi@.service', 'sse-guardian.service', 'sse-guardian-once.service', 'sse-guardian-once.timer'];
 
-test('the systemd units are valid, and hardened', { timeout: 120000 }, async (t) => {
+test('the systemd units are valid, and hardened', { timeout: within(120000) }, async (t) => {
   const dir = folder(t);
   await make('docs');
   for (const name of UNITS) { // the programs must exist for verify
@@ -193,10 +193,10 @@ story('who makes the shared socket blocking again, as systemd does at each start
   await world.start({ redis: false, responders: false, guardian: false, lighttpd: true });
   await world.readiness(200);
   await socket.block();
-  for (let i = 0; i < 10; i++) assert.equal((await world.get('/api/stream/-/health', { deadline: 3000 })).status, 200);
+  for (let i = 0; i < 10; i++) assert.equal((await world.get('/api/stream/-/health')).status, 200);
   await world.viewer('one');
   responder.signal('SIGTERM');
-  await responder.gone(3000);
+  await responder.gone();
 });
 
 story('a request of which half was there at SIGTERM is answered; one that never comes holds up nothing', { ...nothing, responders: true }, async (world) => {
@@ -212,7 +212,7 @@ story('a request of which half was there at SIGTERM is answered; one that never 
   await until(() => /msg="draining"/.test(world.log('fcgi')), { what: 'the drain to begin' });
   late.send(bytes.subarray(40));
   assert.equal((await late.answered()).status, 200);
-  assert.deepEqual(await responder.gone(4000), { code: 0, signal: null });
+  assert.deepEqual(await responder.gone(), { code: 0, signal: null });
 });
 
 /** The SysV script with its variables in a private folder. */

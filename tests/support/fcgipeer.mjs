@@ -120,20 +120,20 @@ export class Peer extends EventStream {
   }
 
   /** Wait for the CGI header block (or for the end of the connection: then status stays undefined). */
-  async answered({ deadline = 5000 } = {}) {
+  async answered({ deadline = 10000 } = {}) {
     await settled(this.headed, { deadline, what: 'the CGI headers from the responder' });
     return this;
   }
 
   /** Wait for the responder to close the connection. */
-  async dropped({ deadline = 5000 } = {}) {
+  async dropped({ deadline = 10000 } = {}) {
     await settled(this.gone, { deadline, what: 'the responder to close the connection' });
     return this;
   }
 }
 
 /** One short exchange: {status, headers, text, json}. */
-export async function ask(socketPath, what, { deadline = 5000 } = {}) {
+export async function ask(socketPath, what, { deadline = 10000 } = {}) {
   const peer = Peer.request(socketPath, what);
   try {
     await settled(Promise.race([peer.closed, peer.gone]), { deadline, what: `an answer to ${what.method ?? 'GET'} ${what.path}` });

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { assertDelivered, assertKeys, assertStored } from './checker.mjs';
 import { END, PARAMS, Peer, STDIN, STDOUT, record, requestBytes } from './fcgipeer.mjs';
 import { Process, isRunning, processesMentioning, run } from './proc.mjs';
@@ -117,6 +118,34 @@ test('children are known by their folder, and end with their group', async (t) =
   assert.equal(await child.end(), true);
   await until(() => processesMentioning(dir).length === 0, { what: () => `no process left: ${processesMentioning(dir)}` });
   assert.deepEqual(await run('sh', ['-c', 'cat; echo no >&2; exit 3'], { input: 'yes' }), { code: 3, signal: null, stdout: 'yes', stderr: 'no\n' });
+});
+
+test('tidily.sh: a folder of its own, gone at the end, and nothing may be left', { timeout: 60000 }, async (t) => {
+  const dir = folder(t);
+  const tidily = join(dirname(fileURLToPath(import.meta.url)), '../tidily.sh');
+  const env = { SR_TIDY: '', SR_ALONE: '', SR_KEEP: '', TMPDIR: dir };
+  const tidy = (script) => run('bash', [tidily, 'sh', '-c', script], { env });
+  const fine = await tidy('mktemp; echo $TMPDIR; exit 7');
+  assert.equal(fine.code, 7, fine.stderr);
+  assert.match(fine.stdout, new RegExp(`^${dir}/sr\\.[^/]*/tmp\\.[^/]*\n${dir}/sr\\.[^/]*\n$`));
+  const strayed = await tidy('setsid tail -f /dev/null & echo $!');
+  assert.equal(strayed.code, 1);
+  assert.match(strayed.stderr, new RegExp(`left running: ${strayed.stdout.trim()} tail`));
+  assert.ok(!isRunning(Number(strayed.stdout)), 'and it is ended');
+  const littered = await tidy('mktemp /tmp/sse-litter.XXXXXX');
+  t.after(() => rmSync(littered.stdout.trim(), { force: true }));
+  assert.equal(littered.code, 1);
+  assert.match(littered.stderr, new RegExp(`left behind: ${littered.stdout.trim()}`));
+  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) {
+    const running = Process.start('tidily', 'bash', [tidily, 'sh', '-c', `trap 'touch ${dir}/int' INT; echo $$ >${dir}/pid; while :; do sleep 0.1; done`], { env });
+    const pid = await until(() => existsSync(join(dir, 'pid')) && Number(readFileSync(join(dir, 'pid'), 'utf8')), { what: 'the command to run' });
+    process.kill(pid, 'SIGINT');
+    await until(() => existsSync(join(dir, 'int')), { what: 'a command that can be interrupted' });
+    ['pid', 'int'].forEach((name) => rmSync(join(dir, name)));
+    assert.deepEqual(await running.kill(signal, 10000), { code, signal: null });
+    assert.ok(!isRunning(pid));
+  }
+  assert.deepEqual(readdirSync(dir), []);
 });
 
 for (const kind of Object.keys(KINDS)) {

@@ -67,14 +67,14 @@ export class Process {
     await until(() => threads().every((state) => state === 'T'), { what: `${this.name} to stand still` });
   }
 
-  async gone(deadline = 5000) {
+  async gone(deadline = 10000) {
     await until(() => !this.running, { deadline, what: `end of ${this.name} (pid ${this.pid})` });
     killGroup(this.pid, 'SIGKILL'); // what it started and left
     groups.delete(this.pid);
     return this.exit;
   }
 
-  async kill(signal = 'SIGKILL', deadline = 5000) {
+  async kill(signal = 'SIGKILL', deadline = 10000) {
     this.signal(signal);
     return this.gone(deadline);
   }

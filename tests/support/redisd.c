@@ -1,5 +1,6 @@
 /* redisd.c - see redisd.h. */
 #include "tests/support/redisd.h"
+#include "tests/support/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ struct redisd {
 	char *password, *acl;
 	pid_t pid; /* 0 = not running */
 	int port;
-	char folder[64], socket[96], url[128];
+	char folder[FOLDER_SIZE], socket[FOLDER_SIZE + 16], url[128];
 };
 
 static long long mono_ms(void)
@@ -60,7 +61,7 @@ static void add(const char **argv, int *argc, const char *name, const char *valu
 static void become_server(struct redisd *d, pid_t parent)
 {
 	const char *argv[64];
-	char port[12], log[96], *rest = NULL;
+	char port[12], log[FOLDER_SIZE + 16], *rest = NULL;
 	int argc = 0, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -114,7 +115,7 @@ static bool answers(const struct redisd *d)
 
 static void say_log(const struct redisd *d)
 {
-	char path[96], line[512];
+	char path[FOLDER_SIZE + 16], line[512];
 	FILE *log;
 
 	snprintf(path, sizeof path, "%s/redis.log", d->folder);
@@ -158,9 +159,7 @@ struct redisd *redisd_start(const struct redisd_options *options)
 		d->password = options->password ? strdup(options->password) : NULL;
 		d->acl = options->acl ? strdup(options->acl) : NULL;
 	}
-	snprintf(d->folder, sizeof d->folder, "/tmp/sse-redisd-XXXXXX");
-	if (!mkdtemp(d->folder)) {
-		fprintf(stderr, "redisd: no folder %s: %s\n", d->folder, strerror(errno));
+	if (!folder_make(d->folder, "sse-redisd")) {
 		d->folder[0] = 0;
 		redisd_stop(d);
 		return NULL;

@@ -94,7 +94,7 @@ export class EventStream {
   ofType(type) { return this.events.filter((event) => event.json?.type === type); }
 
   /** The next event not read yet; an error if the stream ends first. */
-  async next({ deadline = 5000, what = 'the next event' } = {}) {
+  async next({ deadline = 10000, what = 'the next event' } = {}) {
     await until(() => this.#read < this.events.length || this.ended,
       { deadline, what: () => `${what}; status ${this.status}, got ${JSON.stringify(this.types.slice(-20))}` });
     assert.ok(this.#read < this.events.length,
@@ -103,7 +103,7 @@ export class EventStream {
   }
 
   /** Read up to the next event of this JSON type, and return it. */
-  async until(type, { deadline = 5000 } = {}) {
+  async until(type, { deadline = 10000 } = {}) {
     for (;;) {
       const event = await this.next({ deadline, what: `event ${type}` });
       if (event.json?.type === type) return event;
@@ -111,12 +111,12 @@ export class EventStream {
   }
 
   /** Wait for the end of the response: 'end' when it was whole, 'cut' when it was not. */
-  async end({ deadline = 5000 } = {}) {
+  async end({ deadline = 10000 } = {}) {
     await settled(this.closed, { deadline, what: () => `the end of the stream; got ${JSON.stringify(this.types.slice(-20))}` });
     return this.ended;
   }
 
-  async heartbeat({ deadline = 5000, more = 1 } = {}) {
+  async heartbeat({ deadline = 10000, more = 1 } = {}) {
     const before = this.heartbeats;
     await until(() => this.heartbeats >= before + more, { deadline, what: () => `a heartbeat comment (ended: ${this.ended})` });
   }
@@ -142,7 +142,7 @@ export class HttpStream extends EventStream {
   }
 
   /** The stream, once its status line is in. */
-  async ready({ deadline = 5000, status = 200 } = {}) {
+  async ready({ deadline = 10000, status = 200 } = {}) {
     await settled(this.opened, { deadline, what: 'the status line of a stream' });
     assert.equal(this.status, status, `status of the stream (${this.error?.message ?? this.raw.slice(0, 200)})`);
     return this;
@@ -284,7 +284,7 @@ export class Http2Session {
       request.on('error', (error) => { stream.finish('cut', error); resolve(stream); });
       request.on('close', () => { stream.finish('cut'); resolve(stream); });
     });
-    stream.ready = async ({ deadline = 5000, status = 200 } = {}) => {
+    stream.ready = async ({ deadline = 10000, status = 200 } = {}) => {
       await settled(stream.opened, { deadline, what: 'the headers of an HTTP/2 stream' });
       assert.equal(stream.status, status, `status of the stream (${stream.error?.message ?? stream.raw.slice(0, 200)})`);
       return stream;

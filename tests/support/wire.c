@@ -141,10 +141,10 @@ struct answer wire_ask_words(struct wire *w, const char *const *words)
 
 struct fake fake_open(int backlog)
 {
-	struct fake f = {.peer = -1, .folder = "/tmp/sse-fake-XXXXXX"};
+	struct fake f = {.peer = -1};
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-	cr_assert(mkdtemp(f.folder));
+	cr_assert(folder_make(f.folder, "sse-fake"));
 	snprintf(f.path, sizeof f.path, "%s/sock", f.folder);
 	snprintf(f.url, sizeof f.url, "unix://%s", f.path);
 	memcpy(addr.sun_path, f.path, strlen(f.path));

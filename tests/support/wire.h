@@ -3,6 +3,7 @@
 #ifndef SR_TEST_WIRE_H
 #define SR_TEST_WIRE_H
 #include "common/redis.h"
+#include "tests/support/folder.h"
 #include <criterion/criterion.h>
 
 /* One connection, its hooks' counts, and what they were told last. */
@@ -48,7 +49,7 @@ void wire_answer(void *ctx, enum sr_err err, const struct sr_reply *reply);
 /* --- a server that is not Redis ------------------------------------------------------------------------------ */
 
 /* Listens on a Unix socket in a folder of its own; the test plays its part by hand. */
-struct fake { int listener, peer; char folder[64], path[96], url[128]; };
+struct fake { int listener, peer; char folder[FOLDER_SIZE], path[FOLDER_SIZE + 16], url[128]; };
 struct fake fake_open(int backlog);
 void fake_close(struct fake *f);
 /* Accept the connection under test, running its loop until it is there. */

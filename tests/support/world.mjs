@@ -12,7 +12,7 @@ import { Follower, HttpStream, exchange } from './sse.mjs';
 import { ask } from './fcgipeer.mjs';
 import { Producer } from './producer.mjs';
 import { WebServer } from './webserver.mjs';
-import { until } from './wait.mjs';
+import { until, within } from './wait.mjs';
 
 const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const build = process.env.SR_BUILD ?? join(repo, 'build');
@@ -79,7 +79,7 @@ export class World {
     await this.responders.start();
     if (this.server.process?.running) await this.readiness(200);
     // A request that found no responder makes lighttpd answer 503 by itself for a second more.
-    if (this.front) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { deadline: 5000, what: 'the web server to know the responder again' });
+    if (this.front) await until(async () => (await this.get('/api/stream/-/health')).status === 200, { what: 'the web server to know the responder again' });
   }
   /** One more configuration file, with these options changed. */
   anotherConfig(name, conf) {
@@ -107,7 +107,7 @@ export class World {
     }
   }
   /** Wait until the ready page answers with this status (asked on the FastCGI socket, so that lighttpd is no part of it). */
-  async readiness(status, deadline = 5000) {
+  async readiness(status, deadline) {
     let last;
     await until(async () => {
       const dead = this.responders.list.find((process) => !process.running && !process.expectedToEnd);
@@ -237,7 +237,7 @@ export async function startWorld(options = {}) {
 
 /** A test in a world of its own: story(name, {world options, timeout}, async (world, t) => ...). */
 export function story(name, options, body) {
-  test(name, { timeout: options.timeout ?? 30000 }, async (t) => {
+  test(name, { timeout: within(options.timeout ?? 30000) }, async (t) => {
     const world = await startWorld(options);
     let failed = true;
     t.after(() => world.stop({ failed })); // reached by a timeout, too

@@ -1,6 +1,7 @@
 #include "common/conf.h"
 #include "common/conf_parts.h"
 #include "common/mem.h"
+#include "tests/support/folder.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 
 /* ---- a folder, a file, an environment of our own ---- */
 
-static char folder[] = "/tmp/test_conf.XXXXXX";
-static char path[64], config_flag[80], output[64], errors[64];
+static char folder[FOLDER_SIZE];
+static char path[128], config_flag[160], output[128], errors[128];
 
 static void set_up(void)
 {
@@ -21,7 +22,7 @@ static void set_up(void)
 	for (int i = 0; i < SR_CONF_COUNT; i++)
 		unsetenv(sr_option_variable(name, &sr_options[i]));
 	unsetenv("SSE_CONFIG");
-	cr_assert_not_null(mkdtemp(folder));
+	cr_assert(folder_make(folder, "test_conf"));
 	snprintf(path, sizeof path, "%s/sse.conf", folder);
 	snprintf(output, sizeof output, "%s/out", folder);
 	snprintf(errors, sizeof errors, "%s/err", folder);
@@ -238,7 +239,7 @@ Test(conf, reads_a_file)
 
 Test(conf, refuses_a_wrong_file_with_its_line)
 {
-	char expect[200];
+	char expect[200], said[200];
 
 	expect_bad_file("\n\nheartbeat_interval = 5\n", "sse.conf:3: heartbeat_interval: '5' is not a duration: write a number with "
 	                                                "ms, s, m or h, from 100ms to 5m\n");
@@ -255,7 +256,8 @@ Test(conf, refuses_a_wrong_file_with_its_line)
 	write_bytes("max_streams = 1\0\n", 17, 0600);
 	expect_refusal("%", 78, "sse.conf:1: a NUL byte");
 	snprintf(expect, sizeof expect, "--config=%s", folder);
-	expect_refusal(expect, 78, "cannot read /tmp/test_conf");
+	snprintf(said, sizeof said, "cannot read %s", folder);
+	expect_refusal(expect, 78, said);
 }
 
 Test(conf, never_shows_a_secret)
@@ -512,7 +514,10 @@ Test(conf, checks_the_other_texts)
 
 Test(conf, checks_options_against_each_other)
 {
-	expect_bad_file("beat_interval = 16s\n", "beat_interval (16s, /tmp/test_conf");
+	char expect[200];
+
+	snprintf(expect, sizeof expect, "beat_interval (16s, %s", folder);
+	expect_bad_file("beat_interval = 16s\n", expect);
 	expect_bad_file("beat_interval = 16s\n", "sse.conf:1) must be at most half of stale_threshold (30s, default)");
 	expect_bad_file("stream_ttl = 30s\ncompletion_ttl = 5s\n", "sse.conf:1) must be above stale_threshold (30s, default)");
 	expect_bad_file("completion_ttl = 2h\n", "completion_ttl (2h, ");
@@ -566,10 +571,12 @@ Test(conf, prints_the_version)
 Test(conf, checks_and_says_so)
 {
 	struct run r;
+	char expect[200];
 
 	write_config("max_streams = 5\n");
 	expect_stop(&r, "% --check-config");
-	cr_assert_eq(strncmp(r.out, "test-program: the configuration is good (/tmp/test_conf", 54), 0, "%s", r.out);
+	snprintf(expect, sizeof expect, "test-program: the configuration is good (%s", folder);
+	cr_assert_eq(strncmp(r.out, expect, strlen(expect)), 0, "%s", r.out);
 	write_config("max_streams = x\n");
 	expect_refusal("--check-config %", 78, "sse.conf:1: max_streams");
 	expect_refusal("--dump-config %", 78, "sse.conf:1: max_streams");
@@ -589,7 +596,8 @@ Test(conf, dumps_what_can_be_read_back)
 	cr_assert_not_null(strstr(r.out, "\nlog_level = debug  # flag\n"));
 	cr_assert_not_null(strstr(r.out, "\npending_wait = 1500ms  # "));
 	cr_assert_not_null(strstr(r.out, "\norphan_grace = 0s  # "));
-	cr_assert_not_null(strstr(r.out, "\nstatus_allow =  # /tmp"));
+	snprintf(expect, sizeof expect, "\nstatus_allow =  # %s", folder);
+	cr_assert_not_null(strstr(r.out, expect));
 	cr_assert_not_null(strstr(r.out, "\nkey_prefix = sse:  # default\n"));
 	write_config(r.out);
 	unsetenv("SSE_EVENT_BYTES");

@@ -1,5 +1,6 @@
 #include "common/log.h"
 #include "common/buf.h"
+#include "tests/support/folder.h"
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +17,12 @@
 
 TestSuite(log, .timeout = 20);
 
-static char folder[] = "/tmp/test_log.XXXXXX";
-static char path[64], moved[64];
+static char folder[FOLDER_SIZE];
+static char path[128], moved[128];
 
 static void set_up(void)
 {
-	cr_assert_not_null(mkdtemp(folder));
+	cr_assert(folder_make(folder, "test_log"));
 	snprintf(path, sizeof path, "%s/log", folder);
 	snprintf(moved, sizeof moved, "%s/log.1", folder);
 }

@@ -1,20 +1,25 @@
 /* test_token.c - fcgi/token.c: files of tokens, and who is let in. */
 #include "fcgi/token.h"
+#include "tests/support/folder.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char path[] = "/tmp/sr-token-XXXXXX";
+static char folder[FOLDER_SIZE], path[128];
 static struct sr_buf why;
 
 static void make(void)
 {
-	int fd = mkstemp(path);
+	int fd;
 
+	cr_assert(folder_make(folder, "test_token"));
+	snprintf(path, sizeof path, "%s/tokens", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	cr_assert_geq(fd, 0);
 	close(fd);
 	sr_buf_init(&why, 512);
@@ -23,6 +28,7 @@ static void make(void)
 static void drop(void)
 {
 	unlink(path);
+	rmdir(folder);
 	sr_buf_release(&why);
 }
 
