@@ -25,6 +25,8 @@ static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 static struct {
 	int keys, out;       /* keys -1: none come, or no more */
+	char typed[32];      /* and not yet taken: from next to count */
+	size_t next, count;
 	bool has_modes;
 	struct termios before, during;
 	struct sigaction old[ENDINGS], old_stop, old_resume, old_resize;
@@ -212,14 +214,28 @@ struct sr_screen_size sr_screen_size(int out)
 
 /* ---- keys and pictures ---- */
 
-static int read_key(void)
+static void read_keys(void)
 {
-	char bytes[32];
-	ssize_t n = read(screen.keys, bytes, sizeof bytes);
+	ssize_t n = read(screen.keys, screen.typed, sizeof screen.typed);
 
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		screen.keys = -1;
-	return n > 0 && bytes[0] > ' ' ? bytes[0] : 0;
+	screen.next = 0;
+	screen.count = n > 0 ? (size_t)n : 0;
+}
+
+/* From ESC on it is the sequence of one key. */
+static int next_key(void)
+{
+	while (screen.next < screen.count) {
+		char c = screen.typed[screen.next++];
+
+		if (c == '\033')
+			screen.count = 0;
+		else if (c > ' ' && c < 0x7f)
+			return c;
+	}
+	return 0;
 }
 
 int sr_screen_key(int64_t timeout_ms)
@@ -227,11 +243,15 @@ int sr_screen_key(int64_t timeout_ms)
 	struct pollfd p = {.fd = screen.keys, .events = POLLIN};
 	struct timespec most = {.tv_sec = (time_t)(timeout_ms / 1000), .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
 	sigset_t without;
+	int key = next_key();
 
+	if (key)
+		return key;
 	hold_redraws(&without);
 	if (ppoll(&p, 1, timeout_ms > 0 ? &most : &(struct timespec){0}, &without) <= 0)
 		return 0;
-	return read_key();
+	read_keys();
+	return next_key();
 }
 
 /* Each line is wiped before it is written, not behind its end: at the last column that would take the last character, too. */

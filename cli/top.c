@@ -151,7 +151,8 @@ static int wait_on_screen(struct run *r)
 
 		if (key)
 			press(r, key);
-		code = draw(r);
+		if (key || r->top.paused || sr_clock_mono() < until)
+			code = draw(r);
 	}
 	return code;
 }

@@ -108,7 +108,7 @@ static enum sr_err add_first(const struct sr_top *t, int columns, struct sr_buf 
 
 	sr_clock_iso(at, g->now_ms);
 	say_memory(memory, sizeof memory, g);
-	return add_line(out, columns, "", "sse-resilience %.10s %.8s  redis %s%s", at, at + 11, t->ctl->conf.redis_url, memory);
+	return add_line(out, columns, "", "sse-resilience %.10s %.8s%s  redis %s", at, at + 11, memory, t->ctl->conf.redis_url);
 }
 
 static enum sr_err add_second(const struct sr_top *t, int columns, struct sr_buf *out)
@@ -159,12 +159,30 @@ static const struct { const char *name; enum sr_side side; int width, least; } t
 	[VIEWERS] = {"VIEWERS", SR_RIGHT, 7, 7}, [EVENTS] = {"EVENTS", SR_RIGHT, 7, 7}, [RATE] = {"EVENTS/S", SR_RIGHT, 8, 8},
 };
 
-/* The id may take what is there; on a narrow screen user, type and id give way, in this order. */
+static int sum_of(const struct columns *c)
+{
+	int sum = -1;
+
+	for (int i = 0; i < COLUMNS; i++)
+		sum += c->width[i] ? c->width[i] + 1 : 0;
+	return sum;
+}
+
+static void shrink(struct columns *c, int i, int least, int columns)
+{
+	int over = sum_of(c) - columns;
+
+	if (over > c->width[i] - least)
+		over = c->width[i] - least;
+	if (over > 0)
+		c->width[i] -= over;
+}
+
+/* The id takes what it needs; on a narrow screen these give way, and then go, in this order. */
 static struct columns arrange(const struct sr_row **rows, size_t count, int columns)
 {
-	static const int gives_way[] = {USER, TYPE, ID};
+	static const int gives_way[] = {USER, TYPE, ID}, goes[] = {TYPE, USER, AGE, STATE, EVENTS};
 	struct columns c;
-	int sum = COLUMNS - 1, over;
 
 	for (int i = 0; i < COLUMNS; i++)
 		c.width[i] = table[i].width;
@@ -173,17 +191,10 @@ static struct columns arrange(const struct sr_row **rows, size_t count, int colu
 			c.width[ID] = (int)strlen(rows[i]->id);
 	if (c.width[ID] > ID_WIDTH_MAX)
 		c.width[ID] = ID_WIDTH_MAX;
-	for (int i = 0; i < COLUMNS; i++)
-		sum += c.width[i];
-	for (int i = 0; i < 3 && sum > columns; i++) {
-		int *width = &c.width[gives_way[i]], least = table[gives_way[i]].least;
-
-		over = sum - columns < *width - least ? sum - columns : *width - least;
-		if (over > 0) {
-			*width -= over;
-			sum -= over;
-		}
-	}
+	for (size_t i = 0; i < sizeof gives_way / sizeof *gives_way; i++)
+		shrink(&c, gives_way[i], table[gives_way[i]].least, columns);
+	for (size_t i = 0; i < sizeof goes / sizeof *goes && sum_of(&c) > columns; i++)
+		c.width[goes[i]] = 0;
 	return c;
 }
 
