@@ -224,14 +224,31 @@ static void read_keys(void)
 	screen.count = n > 0 ? (size_t)n : 0;
 }
 
-/* From ESC on it is the sequence of one key. */
+static char take_byte(void)
+{
+	return screen.next < screen.count ? screen.typed[screen.next++] : '\0';
+}
+
+/* Behind ESC: "[", parameters, and a letter; or "O" and a letter. */
+static void skip_sequence(void)
+{
+	char c = take_byte();
+
+	if (c == '[')
+		do
+			c = take_byte();
+		while (c && (c < '@' || c > '~'));
+	else if (c == 'O')
+		take_byte();
+}
+
 static int next_key(void)
 {
 	while (screen.next < screen.count) {
-		char c = screen.typed[screen.next++];
+		char c = take_byte();
 
 		if (c == '\033')
-			screen.count = 0;
+			skip_sequence();
 		else if (c > ' ' && c < 0x7f)
 			return c;
 	}

@@ -73,6 +73,8 @@ world_test(script, every_verb_sends_what_its_script_takes)
 	good((sr_beat_call(&call, &w.reg, "n", beats, 2), &call));
 	good((sr_beat_call(&call, &w.reg, "", beats, 1), &call));
 	good((sr_log_call(&call, &w.reg, "a", SR_EVENT_ID_START, 1), &call));
+	good((sr_look_call(&call, &w.reg, ids, 2, 1, fields), &call));
+	good((sr_lost_call(&call, &w.reg, ids, 2, fields), &call));
 	good((sr_recover_call(&call, &w.reg, "a", "u", false), &call));
 	good((sr_open_call(&call, &w.reg, &o), &call));
 	sr_publish_call(&call, &w.reg, &p);
