@@ -14,7 +14,7 @@
 
 /* ---- lines ---- */
 
-/* A line under way: cells are put into it as long as there is room. */
+/* A line under way: cells are put into it as long as there is room; a cell of no width is left out. */
 struct line {
 	struct sr_buf *out;
 	int left;          /* columns */
@@ -59,6 +59,8 @@ static enum sr_err add_line(struct sr_buf *out, int columns, const char *begin, 
 
 static void add_cell(struct line *l, const char *text, int width, enum sr_side side, const char *colour)
 {
+	if (width == 0)
+		return;
 	if (l->begun && l->left > 0 && l->err == SR_OK) {
 		l->err = sr_buf_puts(l->out, " ");
 		l->left--;
@@ -66,7 +68,7 @@ static void add_cell(struct line *l, const char *text, int width, enum sr_side s
 	if (width > l->left)
 		width = l->left;
 	if (width <= 0 || l->err != SR_OK)
-		return;
+		return; /* the line is full */
 	l->begun = true;
 	l->err = sr_buf_puts(l->out, colour);
 	if (l->err == SR_OK)

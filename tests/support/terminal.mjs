@@ -86,6 +86,7 @@ export class Terminal {
   async resize(lines, columns, name = 'ssectl') {
     const { code, stderr } = await run('stty', ['-F', readlinkSync(`/proc/${await this.pid(name)}/fd/1`), 'rows', lines, 'cols', columns].map(String));
     assert.equal(code, 0, stderr);
+    this.screen.rows.length = Math.min(this.screen.rows.length, lines);
   }
 
   async ended(deadline = 10000) {
