@@ -126,12 +126,36 @@ static const struct sr_command commands[] = {
 	 "  ssectl watch job-42\n"
 	 "  ssectl watch job-42 --json | jq -r 'select(.type==\"token\").data'\n"},
 	{"list", sr_command_list, 0, 0, READ | SR_BIT(SR_FLAG_STATE), false, "[--state STATE]", "list the streams that Redis knows",
-	 "Prints id, state, type, user, start and last heartbeat of each stream, sorted by id: active,\n"
+	 "Prints id, state, viewers, type, user, start and last heartbeat of each stream, sorted by id: active,\n"
 	 "orphaned, and those that completed, failed or were cancelled within stream_ttl. With --json,\n"
 	 "one object a line.\n\n"
 	 "Examples:\n"
 	 "  ssectl list --state orphaned\n"
 	 "  ssectl list --json | jq -r 'select(.userId==\"ada\").streamId'\n"},
+	{"top", sr_command_top, 0, 0, READ | SR_BIT(SR_FLAG_INTERVAL) | SR_BIT(SR_FLAG_ROUNDS) | SR_BIT(SR_FLAG_STATE), false,
+	 "[--interval 2s] [--rounds N] [--state STATE]", "show the busiest streams, live",
+	 "Draws the live streams again and again, the busiest first, below what matters of Redis, the\n"
+	 "processes and the guardian: id, state, user, type, age, time since the last sign of life,\n"
+	 "viewers, events ever stored, and events a second since the picture before. Keys: q quits, s\n"
+	 "sorts by rate, viewers, events, age, silence or id, p pauses, ? helps. While Redis is away the\n"
+	 "last picture stays, and it goes on trying. --state is active or orphaned.\n\n"
+	 "In a pipe, or with --json, one picture comes after the other, --rounds of them; the first has no\n"
+	 "rates. LINES and COLUMNS bound a picture. When Redis is away in the last one the exit is 69.\n\n"
+	 "A round asks for 10000 streams at most, those that were heard of last, and says so when there\n"
+	 "are more. Unleased orphans, which nobody waits for, are not shown; ssectl list has them.\n\n"
+	 "Examples:\n"
+	 "  ssectl top\n"
+	 "  LINES=15 ssectl top --rounds 2 --interval 10s   # a mail from cron, with rates\n"
+	 "  ssectl top --json | jq '{at, active, eventsPerSecond}'\n"},
+	{"orphans", sr_command_orphans, 0, 0, READ, false, "", "list the streams that lost their producer",
+	 "Prints the leased streams whose producer fell silent: since when, when the guardian will fail\n"
+	 "them (option orphan_grace), how many viewers wait, and the last event. Then those that it has\n"
+	 "failed as orphaned, as long as their ends are kept (option completion_ttl). With --json, one\n"
+	 "object a line. Exit 0, also when there are none. Unleased orphans are nobody's loss: ssectl\n"
+	 "list --state orphaned has them, too.\n\n"
+	 "Examples:\n"
+	 "  ssectl orphans\n"
+	 "  ssectl orphans --json | jq -r 'select(.state==\"failed\").userId'\n"},
 	{"show", sr_command_show, 1, 1, READ, false, "ID", "print all that is known of a stream",
 	 "Prints the record, its viewers, its log, how it ended, and how long each is kept.\n\n"
 	 "Examples:\n"

@@ -37,6 +37,9 @@ int sr_command_recover(struct sr_ctl *ctl, char **operands);
 int sr_command_list(struct sr_ctl *ctl, char **operands);
 int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
+/* top.c, orphans.c */
+int sr_command_top(struct sr_ctl *ctl, char **operands);
+int sr_command_orphans(struct sr_ctl *ctl, char **operands);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
 

@@ -23,7 +23,7 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"n", "NUMBER", "Number of the producer's event, rising."},
 	{"deadline", "DURATION", "Go on trying for so long; 10s for what changes a stream, else 3s."},
 	{"epoch", "NUMBER", "beat: the lease's number, as open printed it."},
-	{"state", "STATE", "list: only active, orphaned, completed, failed or cancelled streams."},
+	{"state", "STATE", "list, top: only active, orphaned, completed, failed or cancelled streams."},
 	{"after", "EVENTID", "watch: begin after this event."},
 	{"map", "MAP", "run: what output becomes: lines, json, progress or raw."},
 	{"event", "TYPE", "run: type of the events that carry standard output; output."},

@@ -1,6 +1,7 @@
 /* output.c - see output.h. */
 #include "cli/output.h"
 
+#include "cli/columns.h"
 #include "common/json.h"
 #include "common/utf8.h"
 #include <errno.h>
@@ -71,16 +72,19 @@ enum sr_err sr_visible(struct sr_buf *out, const char *bytes, size_t len)
 
 /* ---- text ---- */
 
-static void write_visible(struct sr_out *o, const char *bytes, size_t len)
+/* Returns the columns that it took. */
+static int write_visible(struct sr_out *o, const char *bytes, size_t len)
 {
 	struct sr_buf shown;
+	int columns;
 
 	sr_buf_init(&shown, JSON_MAX);
-	if (sr_visible(&shown, bytes, len) == SR_OK)
-		put(o, sr_buf_text(&shown), shown.len);
-	else
-		put_text(o, "(no memory to show this)");
+	if (sr_visible(&shown, bytes, len) != SR_OK)
+		sr_buf_explain(&shown, "(no memory to show this)");
+	put(o, sr_buf_text(&shown), shown.len);
+	columns = sr_columns(sr_buf_text(&shown), shown.len);
 	sr_buf_release(&shown);
+	return columns;
 }
 
 void sr_out_write(struct sr_out *o, const char *bytes, size_t len)
@@ -127,31 +131,29 @@ void sr_out_field(struct sr_out *o, const char *text, int width)
 {
 	size_t len = strlen(text);
 
-	write_visible(o, len ? text : "-", len ? len : 1);
-	for (int used = len ? (int)len : 1; used < width; used++)
+	for (int used = write_visible(o, len ? text : "-", len ? len : 1); used < width; used++)
 		put_text(o, " ");
 }
 
-static const char *colour_of(const char *state)
+const char *sr_state_colour(const struct sr_out *o, const char *state)
 {
 	static const char *const table[][2] = {
 		{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"}};
 
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+	for (size_t i = 0; o->colour && i < sizeof table / sizeof *table; i++)
 		if (strcmp(state, table[i][0]) == 0)
 			return table[i][1];
-	return NULL;
+	return "";
 }
 
 void sr_out_state(struct sr_out *o, const char *state, int width)
 {
-	const char *colour = o->colour ? colour_of(state) : NULL;
+	const char *colour = sr_state_colour(o, state);
 
-	if (colour)
-		put_text(o, colour);
+	put_text(o, colour);
 	sr_out_field(o, state, width);
-	if (colour)
-		put_text(o, "\033[0m");
+	if (*colour)
+		put_text(o, SR_COLOUR_END);
 }
 
 enum sr_err sr_out_flush(struct sr_out *o)

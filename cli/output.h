@@ -22,8 +22,11 @@ void sr_out_write(struct sr_out *o, const char *bytes, size_t len);
 void sr_out_text(struct sr_out *o, const char *text);
 void sr_out_printf(struct sr_out *o, const char *format, ...) SR_PRINTF(2, 3);
 /* A text that somebody else wrote, on any output as it would be shown on a terminal, so that it stays one field of one line;
- * filled up with spaces to `width`. An empty one is "-". */
+ * filled up with spaces to `width` columns. An empty one is "-". */
 void sr_out_field(struct sr_out *o, const char *text, int width);
+/* What begins a state's colour, "" for none, and what ends it. */
+const char *sr_state_colour(const struct sr_out *o, const char *state);
+#define SR_COLOUR_END "\033[0m"
 /* The same for a stream's state, in its colour. */
 void sr_out_state(struct sr_out *o, const char *state, int width);
 /* SR_OK, or SR_EIO with errno; also for what failed before. */

@@ -263,3 +263,27 @@ void sr_records_call(struct sr_call *call, const struct sr_registry *reg, const 
 		sr_call_key(call, reg->prefix, SR_KEY_STREAM, ids[i]);
 	fields_args(call, fields);
 }
+
+void sr_look_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, size_t count_bytes,
+                  const char *const *fields)
+{
+	sr_call_init(call, SR_SCRIPT_LOOK);
+	for (size_t i = 0; i < count; i++) {
+		sr_call_key(call, reg->prefix, SR_KEY_STREAM, ids[i]);
+		sr_call_key(call, reg->prefix, SR_KEY_EVENTS, ids[i]);
+		sr_call_key(call, reg->prefix, SR_KEY_VIEWERS, ids[i]);
+	}
+	sr_call_int(call, reg->stale_threshold);
+	sr_call_int(call, (long long)count_bytes);
+	fields_args(call, fields);
+}
+
+void sr_lost_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields)
+{
+	sr_call_init(call, SR_SCRIPT_LOST);
+	for (size_t i = 0; i < count; i++)
+		sr_call_key(call, reg->prefix, SR_KEY_COMPLETION, ids[i]);
+	sr_call_text(call, "failed");
+	sr_call_text(call, "{\"reason\":\"orphaned\"}"); /* as sweep.lua writes it */
+	fields_args(call, fields);
+}

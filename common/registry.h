@@ -186,4 +186,25 @@ void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const cha
  * values in the fields' order: "" by sr_reply_text_at() for one that it does not have, none at all for what is no record. */
 void sr_records_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields);
 
+/* What an operator is shown of up to SR_BATCH_MAX streams. count_bytes: of events that counting may bring up in this call, which
+ * bounds its time; 0 = nothing is counted. fields: of the record, a NULL-ended list;
+ * what has not the first of them is no record. */
+void sr_look_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, size_t count_bytes,
+                  const char *const *fields);
+struct sr_look_result {
+	int64_t now_ms;              /* Redis's clock */
+	bool known;                  /* there is a record; else nothing below is said */
+	long long viewers;           /* of nodes that said so within stale_threshold */
+	long long length, added;     /* events in the log, and ever added to it; added -1 = not counted */
+	const struct sr_reply *record;
+};
+/* The i-th stream. */
+SR_MUST_CHECK enum sr_err sr_look_read(const struct sr_reply *reply, size_t i, struct sr_look_result *out);
+/* The k-th field of the record: "" for one that it does not have. */
+const char *sr_look_field(const struct sr_look_result *look, size_t k);
+
+/* Which of up to SR_BATCH_MAX streams did the guardian end, as their producer did not come back? The reply has one array a stream, empty
+ * for any other, else the fields' values (of the completion, a NULL-ended list). */
+void sr_lost_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields);
+
 #endif

@@ -233,3 +233,26 @@ enum sr_verdict sr_sweep_verdict(const struct sr_reply *reply, size_t i)
 {
 	return (enum sr_verdict)sr_reply_int_at(reply, i + 1, 0);
 }
+
+#define LOOK_HEAD 3 /* numbers that stand before the fields */
+
+enum sr_err sr_look_read(const struct sr_reply *reply, size_t i, struct sr_look_result *out)
+{
+	const struct sr_reply *stream = sr_reply_at(reply, i + 1);
+
+	*out = (struct sr_look_result){.now_ms = sr_reply_int_at(reply, 0, -1), .record = stream};
+	if (out->now_ms < 0 || !sr_reply_is_array(stream))
+		return SR_EREPLY;
+	if (sr_reply_count(stream) == 0)
+		return SR_OK;
+	out->known = true;
+	out->viewers = sr_reply_int_at(stream, 0, -1);
+	out->length = sr_reply_int_at(stream, 1, -1);
+	out->added = sr_reply_int_at(stream, 2, -2);
+	return out->viewers >= 0 && out->length >= 0 && out->added >= -1 && sr_reply_count(stream) > LOOK_HEAD ? SR_OK : SR_EREPLY;
+}
+
+const char *sr_look_field(const struct sr_look_result *look, size_t k)
+{
+	return sr_reply_text_at(look->record, LOOK_HEAD + k, NULL);
+}

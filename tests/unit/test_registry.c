@@ -14,11 +14,12 @@ static enum sr_err read_recover(const struct sr_reply *r) { struct sr_recover_re
 static enum sr_err read_open(const struct sr_reply *r) { struct sr_open_result out; return sr_open_read(r, &out); }
 static enum sr_err read_publish(const struct sr_reply *r) { struct sr_publish_result out; return sr_publish_read(r, &out); }
 static enum sr_err read_stale(const struct sr_reply *r) { struct sr_stale_result out; return sr_stale_read(r, &out); }
+static enum sr_err read_look(const struct sr_reply *r) { struct sr_look_result out; return sr_look_read(r, 0, &out); }
 static enum sr_err read_sweep(const struct sr_reply *r) { int64_t out; return sr_sweep_read(r, 2, &out); }
 
 static const struct { const char *name; enum sr_err (*read)(const struct sr_reply *); } readers[] = {
 	{"attach", read_attach}, {"detach", read_detach}, {"beat", read_beat}, {"log", read_log}, {"recover", read_recover},
-	{"open", read_open}, {"publish", read_publish}, {"stale", read_stale}, {"sweep", read_sweep},
+	{"open", read_open}, {"publish", read_publish}, {"stale", read_stale}, {"sweep", read_sweep}, {"look", read_look},
 };
 
 static enum sr_err read_as(const char *name, const struct sr_reply *reply)
@@ -59,6 +60,13 @@ world_test(registry, a_reply_that_is_almost_right_is_refused)
 		{"attach", "return {-1}", SR_OK},
 		{"attach", "return {-2}", SR_EREPLY},
 		{"attach", "return {-3}", SR_OK},
+		{"look", "return {5, {0, 1, -1, 'f'}}", SR_OK},
+		{"look", "return {5, {}}", SR_OK},
+		{"look", "return {5, {0, 1, -1}}", SR_EREPLY},
+		{"look", "return {5, {0, 1, -2, 'f'}}", SR_EREPLY},
+		{"look", "return {5, {'x', 1, 1, 'f'}}", SR_EREPLY},
+		{"look", "return {5, 5}", SR_EREPLY},
+		{"look", "return {'x', {0, 1, -1, 'f'}}", SR_EREPLY},
 		{"detach", "return 0", SR_OK},
 		{"detach", "return '1'", SR_OK},
 		{"detach", "return 2", SR_EREPLY},

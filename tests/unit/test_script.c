@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const names[] = {"attach", "beat", "canary", "detach", "end", "heal", "node", "open", "publish", "records", "recover",
+static const char *const names[] = {"attach", "beat", "canary", "detach", "end", "heal", "look", "lost", "node", "open", "publish", "records", "recover",
                                     "stale", "sweep"};
 
 world_test(script, every_hash_is_what_redis_computes)
@@ -27,7 +27,7 @@ world_test(script, those_that_only_read_say_so)
 		const struct sr_script *s = sr_script_get((enum sr_script_name)i);
 
 		cr_assert_eq(strncmp(s->text, "#!lua flags=no-writes\n", 22) == 0,
-		             i == SR_SCRIPT_RECORDS || i == SR_SCRIPT_RECOVER || i == SR_SCRIPT_STALE, "%s", s->name);
+		             i == SR_SCRIPT_LOOK || i == SR_SCRIPT_LOST || i == SR_SCRIPT_RECORDS || i == SR_SCRIPT_RECOVER || i == SR_SCRIPT_STALE, "%s", s->name);
 	}
 }
 
@@ -73,6 +73,8 @@ world_test(script, every_verb_sends_what_its_script_takes)
 	good((sr_beat_call(&call, &w.reg, "n", beats, 2), &call));
 	good((sr_beat_call(&call, &w.reg, "", beats, 1), &call));
 	good((sr_log_call(&call, &w.reg, "a", SR_EVENT_ID_START, 1), &call));
+	good((sr_look_call(&call, &w.reg, ids, 2, 1, fields), &call));
+	good((sr_lost_call(&call, &w.reg, ids, 2, fields), &call));
 	good((sr_recover_call(&call, &w.reg, "a", "u", false), &call));
 	good((sr_open_call(&call, &w.reg, &o), &call));
 	sr_publish_call(&call, &w.reg, &p);
