@@ -193,14 +193,21 @@ static int check_password_file(const struct sr_ctl *ctl)
 	return code;
 }
 
-int sr_ctl_prepare(struct sr_ctl *ctl)
+int sr_ctl_deadline(struct sr_ctl *ctl)
 {
 	const char *deadline = ctl->flag[SR_FLAG_DEADLINE];
 
 	ctl->deadline_ms = ctl->writes ? SR_WRITE_DEADLINE_MS : SR_READ_DEADLINE_MS;
 	if (deadline && !sr_word_duration(deadline, 100, 24 * 3600000, &ctl->deadline_ms))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--deadline: '%.60s' is not a duration from 100ms to 24h, like 500ms, 10s or 2m", deadline);
-	return check_password_file(ctl);
+	return 0;
+}
+
+int sr_ctl_prepare(struct sr_ctl *ctl)
+{
+	int code = sr_ctl_deadline(ctl);
+
+	return code ? code : check_password_file(ctl);
 }
 
 int sr_ctl_connect(struct sr_ctl *ctl)

@@ -24,7 +24,7 @@ void sr_out_printf(struct sr_out *o, const char *format, ...) SR_PRINTF(2, 3);
 /* A text that somebody else wrote, on any output as it would be shown on a terminal, so that it stays one field of one line;
  * filled up with spaces to `width`. An empty one is "-". */
 void sr_out_field(struct sr_out *o, const char *text, int width);
-/* The same for a stream's state, in its colour. */
+/* The same for a stream's state, or a finding's good, note or bad, in its colour. */
 void sr_out_state(struct sr_out *o, const char *state, int width);
 /* SR_OK, or SR_EIO with errno; also for what failed before. */
 SR_MUST_CHECK enum sr_err sr_out_flush(struct sr_out *o);
