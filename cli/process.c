@@ -54,7 +54,7 @@ static bool read_who(pid_t pid, struct sr_who *who)
 	for (; who->groups < SR_WHO_GROUPS; who->groups++, groups = end) {
 		gid_t next = (gid_t)strtoul(groups, &end, 10);
 
-		if (end == groups || memchr(groups, '\n', (size_t)(end - groups)))
+		if (end == groups)
 			break;
 		who->group[who->groups] = next;
 	}
