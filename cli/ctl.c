@@ -177,18 +177,12 @@ static int reach(struct sr_ctl *ctl)
 /* A password that cannot be read is no outage: waiting does not mend it. */
 static int check_password_file(const struct sr_ctl *ctl)
 {
-	struct sr_buf password, why;
+	struct sr_buf why;
 	int code = 0;
 
-	if (!*ctl->conf.redis_password_file)
-		return 0;
-	sr_buf_init(&password, 1024);
 	sr_buf_init(&why, 1024);
-	if (sr_conf_secret(&password, ctl->conf.redis_password_file, &why) != SR_OK)
+	if (sr_conf_try_password(&ctl->conf, &why) != SR_OK)
 		code = sr_ctl_fail(ctl, SR_EX_CONFIG, NULL, "redis_password_file: %s", why.len ? why.data : sr_strerror(SR_ENOMEM));
-	if (password.data)
-		explicit_bzero(password.data, password.cap);
-	sr_buf_release(&password);
 	sr_buf_release(&why);
 	return code;
 }

@@ -37,13 +37,19 @@ struct search {
 	bool found;
 };
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
 /* A daemon without --config reads the file at its usual place. */
 static bool take_daemon(void *ctx, const struct sr_process *p)
 {
 	struct search *s = ctx;
-	const char *file = p->config[0] ? p->config : SR_CONF_PATH;
 
-	s->found = strcmp(file, s->conf->file[0] ? s->conf->file : SR_CONF_PATH) == 0;
+	s->found = is_same_file(p->config[0] ? p->config : SR_CONF_PATH, s->conf->file[0] ? s->conf->file : SR_CONF_PATH);
 	if (s->found)
 		*s->who = p->who;
 	return !s->found;

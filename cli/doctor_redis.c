@@ -2,6 +2,7 @@
 #include "cli/doctor_parts.h"
 
 #include "common/address.h"
+#include "common/clock.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define PINGS 11
 #define SLOW_US 20000
 #define TOO_SLOW_US 250000
+#define STEP_MS 1000
 
 static bool read_address(const struct sr_doctor *d, struct sr_address *address)
 {
@@ -19,10 +21,11 @@ static bool read_address(const struct sr_doctor *d, struct sr_address *address)
 
 enum sr_err sr_doctor_ask(struct sr_doctor *d, struct sr_call *call, struct sr_reply **reply)
 {
+	int64_t most = d->ctl->deadline_ms < SR_REDIS_COMMAND_MS ? d->ctl->deadline_ms : SR_REDIS_COMMAND_MS;
 	enum sr_err err;
 
-	sr_session_deadline(d->ctl->session, d->ctl->deadline_ms);
-	err = sr_session_try(d->ctl->session, call, d->ctl->deadline_ms, reply);
+	sr_session_deadline(d->ctl->session, most);
+	err = sr_session_try(d->ctl->session, call, most, reply);
 	sr_call_release(call);
 	return err;
 }
@@ -78,7 +81,7 @@ static void cure_denied(struct sr_buf *cure, const struct sr_doctor *d, const ch
 	} else {
 		sr_cure_line(cure, "%s: redis_password_file = a file with the password of the user %s of Redis, mode 640",
 		             d->ctl->conf.file[0] ? d->ctl->conf.file : SR_CONF_PATH, sr_doctor_redis_user(d, user));
-		sr_cure_line(cure, "redis_url = redis://USER@HOST or unix:///PATH names the user; the password is `requirepass` of redis.conf or the ACL's");
+		sr_cure_line(cure, "redis_url = redis://USER@HOST names another user than default; the password is `requirepass` of redis.conf, or the user's own");
 	}
 }
 
@@ -139,10 +142,27 @@ static void say_unreached(struct sr_doctor *d, enum sr_err err)
 	sr_buf_release(&cure);
 }
 
+/* In short steps: a signal is looked at between them. */
+static enum sr_err reach(struct sr_doctor *d)
+{
+	sr_mono_ms end = sr_clock_mono() + d->ctl->deadline_ms;
+	struct sr_call call;
+	struct sr_reply *reply;
+	enum sr_err err;
+
+	sr_call_init(&call, SR_SCRIPT_NONE);
+	sr_call_text(&call, "TIME"); /* not PING, which is refused while Redis cannot save to its disk */
+	do {
+		sr_session_deadline(d->ctl->session, STEP_MS);
+		err = sr_session_call(d->ctl->session, &call, d->ctl->deadline_ms, &reply);
+		sr_reply_free(reply);
+	} while ((err == SR_EDOWN || err == SR_ETIMEOUT || err == SR_EREFUSED) && sr_clock_mono() < end && !sr_doctor_interrupted());
+	sr_call_release(&call);
+	return err;
+}
+
 static int connect_redis(struct sr_doctor *d)
 {
-	struct sr_call call;
-	struct sr_reply *reply = NULL;
 	struct sr_buf why;
 	enum sr_err err;
 
@@ -155,13 +175,8 @@ static int connect_redis(struct sr_doctor *d)
 	}
 	sr_buf_release(&why);
 	sr_doctor_wait(d, "connecting to Redis");
-	sr_call_init(&call, SR_SCRIPT_NONE);
-	sr_call_text(&call, "TIME"); /* not PING, which is refused while Redis cannot save to its disk */
-	sr_session_deadline(d->ctl->session, d->ctl->deadline_ms);
-	err = sr_session_call(d->ctl->session, &call, 0, &reply);
-	sr_call_release(&call);
-	sr_reply_free(reply);
-	if (err == SR_OK)
+	err = reach(d);
+	if (err == SR_OK || sr_doctor_interrupted())
 		return 0;
 	say_unreached(d, err);
 	return err == SR_EDENIED ? SR_EX_DENIED : err == SR_EREPLY ? SR_EX_BUG : SR_EX_REDIS;
@@ -227,9 +242,6 @@ static void say_speed(struct sr_doctor *d)
 static bool has_password(struct sr_doctor *d, int *code)
 {
 	const char *file = d->ctl->conf.redis_password_file;
-	struct sr_buf password;
-	enum sr_err err;
-
 	*code = 0;
 	if (!*file)
 		return true;
@@ -239,14 +251,10 @@ static bool has_password(struct sr_doctor *d, int *code)
 		*code = SR_EX_DENIED;
 		return false;
 	}
-	sr_buf_init(&password, 1024);
-	err = sr_conf_secret(&password, file, NULL);
-	if (password.data)
-		explicit_bzero(password.data, password.cap);
-	sr_buf_release(&password);
-	if (err != SR_OK)
-		sr_doctor_say(d, SR_NOTE, "redis-connection", NULL, "not tried: the programs refuse the password's file, see password-file");
-	return err == SR_OK;
+	if (sr_conf_try_password(&d->ctl->conf, NULL) == SR_OK)
+		return true;
+	sr_doctor_say(d, SR_NOTE, "redis-connection", NULL, "not tried: the programs refuse the password's file, see password-file");
+	return false;
 }
 
 int sr_doctor_redis(struct sr_doctor *d)
@@ -257,12 +265,12 @@ int sr_doctor_redis(struct sr_doctor *d)
 	if (!has_password(d, &code))
 		return code;
 	code = connect_redis(d);
-	if (code)
+	if (code || sr_doctor_interrupted())
 		return code;
 	sr_doctor_say(d, SR_GOOD, "redis-connection", NULL, "%s answers", d->ctl->conf.redis_url);
 	say_speed(d);
 	sr_doctor_settings(d);
-	rights = sr_doctor_rights(d);
+	rights = !sr_doctor_interrupted() && sr_doctor_rights(d);
 	if (!sr_doctor_interrupted())
 		sr_doctor_trial(d, rights);
 	if (!sr_doctor_interrupted())

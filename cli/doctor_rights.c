@@ -157,10 +157,12 @@ bool sr_doctor_rights(struct sr_doctor *d)
 	sr_buf_init(&r.unknown, 1024);
 	sr_buf_init(&r.rules, 1024);
 	sr_doctor_wait(d, "trying every command");
-	for (size_t i = 0; answered && i < COMMANDS; i++)
+	for (size_t i = 0; answered && i < COMMANDS && !sr_doctor_interrupted(); i++)
 		answered = try_command(&r, &commands[i]);
 	answered = answered && try_keys(&r);
-	if (answered) {
+	if (sr_doctor_interrupted()) {
+		answered = false;
+	} else if (answered) {
 		say_commands(&r);
 		say_names(&r, "redis-keys", r.keys, '~', "keys");
 		say_names(&r, "redis-channels", r.channel, '&', "channels");
