@@ -1,7 +1,7 @@
 /* doctor.h - ssectl doctor: what each part of it may use. A check says one finding; a finding that is no good names its cure:
  * the server or file, the directive, the line to add.
  *
- *   doctor.c (the command, the report) ──> doctor_host.c   files and kernel of this machine ──> doctor_socket.c ──> rights.h, process.h
+ *   doctor.c (the command, the report) ──> doctor_host.c   files and kernel of this machine ──> doctor_socket.c ──> rights.h, process.h, fcgi_ask.h
  *                                      ──> doctor_redis.c  reaching Redis ──> doctor_settings.c, doctor_rights.c (what its user may),
  *                                                          doctor_trial.c (a stream of its own), doctor_nodes.c (guardian, responders)
  *                                      ──> doctor_web.c    end to end through the web server ──> web.h (libcurl) */

@@ -1,24 +1,22 @@
 /* doctor_socket.c - ssectl doctor: the socket between the web server and the responders. Whoever can connect to it can claim to be
  * any user, so it is the web server's and nobody else's. */
 #include "cli/doctor_parts.h"
+#include "cli/fcgi_ask.h"
 #include "cli/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #define SOCKET_PATH "/run/sse-resilience/fcgi.sock"
-#define CONNECT_MS 2000
+#define ANSWER_MS 5000
 
 /* ---- the web server's user ---- */
 
@@ -43,27 +41,6 @@ static bool find_web_server(struct sr_who *who)
 
 /* ---- is anybody there ---- */
 
-/* 0, or the errno of an attempt to connect. Nothing is sent. */
-static int try_connect(const struct sockaddr *addr, socklen_t len)
-{
-	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	socklen_t size = sizeof error;
-
-	if (fd < 0)
-		return errno;
-	if (connect(fd, addr, len) != 0)
-		error = errno;
-	if (error == EINPROGRESS) {
-		if (poll(&p, 1, CONNECT_MS) < 1)
-			error = ETIMEDOUT;
-		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-			error = errno;
-	}
-	close(fd);
-	return error;
-}
-
 static void say_connected(struct sr_doctor *d, const char *socket_name, bool is_file, int error)
 {
 	struct sr_buf cure;
@@ -86,6 +63,45 @@ static void say_connected(struct sr_doctor *d, const char *socket_name, bool is_
 	else
 		sr_doctor_say(d, SR_NOTE, "socket", NULL, "%s: whether somebody listens cannot be tried as this user: %s", socket_name, strerror(error));
 	sr_buf_release(&cure);
+}
+
+/* The reason that the page of readiness gives. */
+static void find_reason(const char *body, char out[256])
+{
+	const char *reason = strstr(body, "\"reason\":\"");
+
+	snprintf(out, 256, "%.*s", reason ? (int)strcspn(reason + 10, "\"") : 0, reason ? reason + 10 : "");
+}
+
+static void say_answer(struct sr_doctor *d, const char *socket_name, const struct sr_fcgi_answer *answer)
+{
+	char reason[256];
+
+	find_reason(answer->body, reason);
+	if (answer->status == 200)
+		sr_doctor_say(d, SR_GOOD, "responder-ready", NULL, "the responder answers, and reaches Redis");
+	else if (answer->status == 503)
+		sr_doctor_say(d, SR_BAD, "responder-ready",
+		              "is it right as the daemons' user? sudo -u " SR_DOCTOR_USER " ssectl status; in its group (usermod -aG redis " SR_DOCTOR_USER
+		              ", SupplementaryGroups=redis)?\n"
+		              "was the configuration changed since? systemctl reload sse-fcgi (a new redis_url needs a restart); its log says more",
+		              "the responder does not serve: %s", *reason ? reason : "not ready");
+	else if (answer->status)
+		sr_doctor_say(d, SR_NOTE, "responder-ready", NULL, "a responder answers, but does not say whether it is ready: status %d (status_allow)", answer->status);
+	else
+		sr_doctor_say(d, SR_BAD, "responder-ready", "--socket, and the web server's configuration, must name where sse-fcgi listens; if it does, its log says more",
+		              "%s: what listens there gives no FastCGI answer within %d s", socket_name, ANSWER_MS / 1000);
+}
+
+static void ask_responder(struct sr_doctor *d, const char *socket_name, bool is_file, const struct sockaddr *addr, socklen_t len)
+{
+	struct sr_fcgi_answer answer;
+
+	sr_doctor_wait(d, "asking the responder");
+	sr_fcgi_ask(&answer, addr, len, d->ctl->conf.mount, "/-/ready", ANSWER_MS);
+	say_connected(d, socket_name, is_file, answer.error);
+	if (!answer.error && !sr_doctor_interrupted())
+		say_answer(d, socket_name, &answer);
 }
 
 /* ---- a Unix socket ---- */
@@ -174,7 +190,7 @@ static void check_unix(struct sr_doctor *d, const char *path)
 	else {
 		memcpy(addr.sun_path, path, strlen(path) + 1);
 		check_mode(d, path, &st);
-		say_connected(d, path, true, try_connect((struct sockaddr *)&addr, sizeof addr));
+		ask_responder(d, path, true, (struct sockaddr *)&addr, sizeof addr);
 	}
 }
 
@@ -245,7 +261,7 @@ static void check_found(struct sr_doctor *d, const char *address, const char *po
 	} else {
 		sr_doctor_say(d, SR_GOOD, "socket-exposed", NULL, "%s: only for this machine", address);
 	}
-	say_connected(d, address, false, try_connect(found->ai_addr, found->ai_addrlen));
+	ask_responder(d, address, false, found->ai_addr, found->ai_addrlen);
 }
 
 /* host:port, or [v6]:port */

@@ -70,9 +70,10 @@ static void print_general_help(void)
 	fputs("  --config=FILE            Read this configuration.\n"
 	      "  --help, --version        Print this text, or the version.\n"
 	      "  ssectl help options      lists all options of the configuration, which are flags too.\n\n"
-	      "Exit codes: 0 done; 1 the watched stream failed; 64 usage; 65 data, or the stream has\n"
-	      "ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense; 74 input or output\n"
-	      "failed; 75 try later: outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n"
+	      "Exit codes: 0 done; 1 the watched stream failed, or doctor found something bad; 64 usage; 65 data,\n"
+	      "or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
+	      "74 input or output failed; 75 try later: outcome unknown, or Redis refuses; 77 denied;\n"
+	      "78 configuration; 130 interrupted.\n"
 	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n",
 	      stdout);
 }
