@@ -11,6 +11,7 @@
 #define TEXT_MAX 16384
 #define CHECK_WIDTH 21
 #define EX_BAD 1
+#define URL_MAX 2000
 
 static const char *const verdicts[] = {[SR_GOOD] = "good", [SR_NOTE] = "note", [SR_BAD] = "bad"};
 
@@ -83,10 +84,10 @@ static void print_cure(struct sr_out *o, const char *cure)
 	}
 }
 
-static void print_text(struct sr_out *o, enum sr_finding verdict, const char *check, const char *cure, const char *text)
+static void print_text(struct sr_out *o, const char *verdict, const char *check, const char *cure, const char *text)
 {
 	wipe_progress(o);
-	sr_out_state(o, verdicts[verdict], 6);
+	sr_out_state(o, verdict, 6);
 	sr_out_field(o, check, CHECK_WIDTH);
 	sr_out_text(o, " ");
 	sr_out_field(o, text, 0);
@@ -95,14 +96,14 @@ static void print_text(struct sr_out *o, enum sr_finding verdict, const char *ch
 		print_cure(o, cure);
 }
 
-static void print_json(struct sr_ctl *ctl, enum sr_finding verdict, const char *check, const char *cure, const char *text)
+static void print_json(struct sr_ctl *ctl, const char *verdict, const char *check, const char *cure, const char *text)
 {
 	struct sr_json j;
 
 	sr_json_begin(&j);
 	sr_json_open(&j, NULL, '{');
 	sr_json_text(&j, "check", check);
-	sr_json_text(&j, "verdict", verdicts[verdict]);
+	sr_json_text(&j, "verdict", verdict);
 	sr_json_text(&j, "text", text);
 	sr_json_text(&j, "cure", cure);
 	sr_json_close(&j, '}');
@@ -111,7 +112,7 @@ static void print_json(struct sr_ctl *ctl, enum sr_finding verdict, const char *
 	sr_json_release(&j);
 }
 
-void sr_doctor_say(struct sr_doctor *d, enum sr_finding verdict, const char *check, const char *cure, const char *format, ...)
+void sr_doctor_say(struct sr_doctor *d, enum sr_finding finding, const char *check, const char *cure, const char *format, ...)
 {
 	struct sr_out *o = &d->ctl->out;
 	struct sr_buf text;
@@ -122,13 +123,13 @@ void sr_doctor_say(struct sr_doctor *d, enum sr_finding verdict, const char *che
 	if (sr_buf_vprintf(&text, format, ap) != SR_OK)
 		sr_buf_explain(&text, "(no memory to say it)");
 	va_end(ap);
-	d->good += verdict == SR_GOOD;
-	d->notes += verdict == SR_NOTE;
-	d->bad += verdict == SR_BAD;
+	d->good += finding == SR_GOOD;
+	d->notes += finding == SR_NOTE;
+	d->bad += finding == SR_BAD;
 	if (o->json)
-		print_json(d->ctl, verdict, check, cure, sr_buf_text(&text));
+		print_json(d->ctl, verdicts[finding], check, cure, sr_buf_text(&text));
 	else
-		print_text(o, verdict, check, cure, sr_buf_text(&text));
+		print_text(o, verdicts[finding], check, cure, sr_buf_text(&text));
 	if (fflush(o->file) != 0 && !o->error)
 		o->error = errno;
 	sr_buf_release(&text);
@@ -154,7 +155,7 @@ static bool take_url(struct sr_doctor *d, char *word)
 	while (len > scheme && word[len - 1] == '/')
 		word[--len] = '\0';
 	d->url = word;
-	return scheme > 0 && len > scheme;
+	return scheme > 0 && len > scheme && len <= URL_MAX && word[scheme] != '/' && !strpbrk(word, "?#@ \t\r\n");
 }
 
 static int web(struct sr_doctor *d)

@@ -45,14 +45,16 @@ static bool is_same_file(const char *a, const char *b)
 }
 
 /* A daemon without --config reads the file at its usual place. */
+/* A daemon without --config reads the file at its usual place. Of several, one that is not root is asked for: it may do less. */
 static bool take_daemon(void *ctx, const struct sr_process *p)
 {
 	struct search *s = ctx;
 
-	s->found = is_same_file(p->config[0] ? p->config : SR_CONF_PATH, s->conf->file[0] ? s->conf->file : SR_CONF_PATH);
-	if (s->found)
-		*s->who = p->who;
-	return !s->found;
+	if (!is_same_file(p->config[0] ? p->config : SR_CONF_PATH, s->conf->file[0] ? s->conf->file : SR_CONF_PATH))
+		return true;
+	s->found = true;
+	*s->who = p->who;
+	return p->who.uid == 0;
 }
 
 bool sr_doctor_service(const struct sr_doctor *d, struct sr_who *who)
@@ -88,7 +90,7 @@ static void check_file(struct sr_doctor *d)
 	if (!conf->file[0]) {
 		sr_doctor_say(d, SR_NOTE, "conf-file", NULL, "no file %s: every option has its default, or comes from the environment or a flag", SR_CONF_PATH);
 	} else if (sr_doctor_service(d, &who) && !sr_who_may(&who, conf->file, 4, &at)) {
-		sr_cure_line(&cure, "%s: let %s read it: chmod o+%c %s", sr_buf_text(&at), who.name, strcmp(sr_buf_text(&at), conf->file) == 0 ? 'r' : 'x',
+		sr_cure_line(&cure, "chmod o+%c %s; it holds no secrets, they are in files of their own", sr_is_folder(sr_buf_text(&at)) ? 'x' : 'r',
 		             sr_buf_text(&at));
 		sr_doctor_say(d, SR_BAD, "conf-file", sr_buf_text(&cure), "%s: the daemons run as %s, who cannot read it", conf->file, who.name);
 	} else {
@@ -152,7 +154,7 @@ static void check_secret(struct sr_doctor *d, const char *check, const char *opt
 	if (read_secret(path, many, &why) != SR_OK) {
 		say_secret(d, check, option, path, known ? &who : NULL, why.len ? why.data : sr_strerror(SR_ENOMEM));
 	} else if (known && !sr_who_may(&who, path, 4, &at)) {
-		sr_buf_explain(&why, "%s: the daemons run as %s, whom %s does not let read it", path, who.name, sr_buf_text(&at));
+		sr_buf_explain(&why, "%s: the daemons run as %s, who cannot read it; %s does not let them", path, who.name, sr_buf_text(&at));
 		say_secret(d, check, option, path, &who, sr_buf_text(&why));
 	} else {
 		sr_doctor_say(d, SR_GOOD, check, NULL, "%s: %s, closed to others%s%s", option, path, known ? ", readable for " : "", known ? who.name : "");

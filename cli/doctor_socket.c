@@ -157,7 +157,7 @@ static void check_mode(struct sr_doctor *d, const char *path, const struct stat 
 		say_mode(d, path, st, user, "whatever runs as nobody can connect, and claim to be any user");
 	} else if (known && !sr_who_may(&web, path, 2, &at)) {
 		snprintf(why, sizeof why, "the web server's user %s cannot connect", user);
-		if (at.len && strcmp(sr_buf_text(&at), path) != 0 && strncmp(path, sr_buf_text(&at), at.len) == 0)
+		if (sr_is_folder(sr_buf_text(&at)))
 			say_folder(d, path, user, sr_buf_text(&at));
 		else
 			say_mode(d, path, st, user, why);

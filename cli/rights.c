@@ -60,6 +60,13 @@ bool sr_who_find(struct sr_who *who, const char *name)
 	return true;
 }
 
+bool sr_is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static bool in_group(const struct sr_who *who, gid_t gid)
 {
 	for (int i = 0; i < who->groups; i++)
@@ -88,7 +95,7 @@ static bool check(const char *path, const struct sr_who *who, unsigned want, str
 
 bool sr_who_may(const struct sr_who *who, const char *path, unsigned want, struct sr_buf *at)
 {
-	char *whole = realpath(path, NULL), saved;
+	char *whole = realpath(path, NULL), *end, saved;
 	bool may = true;
 
 	if (!whole) {
@@ -96,10 +103,11 @@ bool sr_who_may(const struct sr_who *who, const char *path, unsigned want, struc
 		return false;
 	}
 	for (char *slash = whole; may && (slash = strchr(slash, '/')); slash++) {
-		saved = slash[1];
-		slash[1] = '\0';
+		end = slash == whole ? slash + 1 : slash;
+		saved = *end;
+		*end = '\0';
 		may = check(whole, who, 1, at);
-		slash[1] = saved;
+		*end = saved;
 	}
 	may = may && check(whole, who, want, at);
 	free(whole);

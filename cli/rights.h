@@ -28,6 +28,7 @@ bool sr_who_find(struct sr_who *who, const char *name);
  * A path that cannot be looked at answers false, too.
  */
 bool sr_who_may(const struct sr_who *who, const char *path, unsigned want, struct sr_buf *at);
+bool sr_is_folder(const char *path);
 /* The name of a file's owner and of its group, "www-data:www-data". */
 void sr_owner_names(uid_t uid, gid_t gid, char out[2 * SR_WHO_NAME]);
 

@@ -1,10 +1,10 @@
 // ssectl doctor: a healthy world, then one thing broken at a time, each found by name and with its cure; and nothing left behind.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { run } from '../support/proc.mjs';
+import { Process, run } from '../support/proc.mjs';
 import { freePort } from '../support/webserver.mjs';
 import { until, within } from '../support/wait.mjs';
 import { program, story } from '../support/world.mjs';
@@ -196,6 +196,39 @@ story('Redis away: exit 69, how to start it, and all else is checked', calm, asy
   assert.match(text.stdout, /^bad {3}redis-connection [^]* 2 bad\n$/m);
 });
 
+/** Something that looks like a guardian of this world, and runs as nobody. */
+function nobodysGuardian(world) {
+  const copy = join(world.dir, 'sse-guardian');
+  copyFileSync('/bin/sh', copy);
+  chmodSync(copy, 0o755);
+  const guardian = Process.start('nobody', 'setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', copy, '-c', 'sleep 60; :', '--config', world.configFile]);
+  guardian.expectedToEnd = true;
+  return world.keep(guardian);
+}
+
+story('files that the daemons cannot read', { ...calm, password: 'secret' }, async (world, t) => {
+  if (!isRoot) return t.skip('only root can be somebody else');
+  await ready(world);
+  const password = join(world.dir, 'password');
+  chmodSync(world.dir, 0o711);
+  chmodSync(world.configFile, 0o600);
+  const guardian = nobodysGuardian(world);
+  await until(async () => (await examine(world)).bad.length, { what: 'the other user to be seen' });
+  const closed = await expectBad(world, ['conf-file', 'password-file']);
+  assert.match(closed['conf-file'].text, /the daemons run as nobody, who cannot read it/);
+  assert.ok(closed['conf-file'].cure.startsWith(`chmod o+r ${world.configFile}`), closed['conf-file'].cure);
+  assert.match(closed['password-file'].cure, /^chown root:nogroup (\S+) && chmod 640 \1$/);
+  chmodSync(world.configFile, 0o604);
+  chownSync(password, 0, 65534);
+  chmodSync(password, 0o640);
+  await expectBad(world, []);
+  chmodSync(world.dir, 0o700);
+  const folder = await expectBad(world, ['conf-file', 'password-file']);
+  assert.ok(folder['conf-file'].cure.startsWith(`chmod o+x ${world.dir};`), folder['conf-file'].cure);
+  await guardian.kill();
+  return undefined;
+});
+
 story('files of secrets that others can read, or that are not there', { ...calm, password: 'secret' }, async (world) => {
   await ready(world);
   const password = join(world.dir, 'password'), tokens = join(world.dir, 'tokens');
@@ -339,7 +372,7 @@ story('colour and progress on a terminal only, and never with NO_COLOR', calm, a
 });
 
 story('words that make no sense are refused before anything is checked', { ...calm, responders: false, guardian: false }, async (world) => {
-  for (const [args, why] of [[['ftp://x'], /'ftp:\/\/x' is no URL of a mount point/], [['https://'], /is no URL/], [['a', 'b'], /usage: ssectl doctor/],
+  for (const [args, why] of [[['ftp://x'], /'ftp:\/\/x' is no URL of a mount point/], [['https://'], /is no URL/], [['https://u:p@h/x'], /is no URL/], [['https:///x'], /is no URL/], [['a', 'b'], /usage: ssectl doctor/],
     [['--deadline', 'soon'], /--deadline/]]) {
     const { code, stdout, stderr } = await world.ssectl(['doctor', ...args]);
     assert.equal(code, 64, stderr);
