@@ -73,6 +73,33 @@ static const char run_help[] =
 	"  ssectl run --timeout 1h --tee job-42 --user ada --metadata '{\"host\":\"web1\"}' -- make\n"
 	"  17 3 * * *  ssectl run --user ops --tee nightly-$(date +\\%F) -- /usr/local/bin/nightly\n";
 
+#define DOCTOR                                                                                                           \
+	(READ | SR_BIT(SR_FLAG_SOCKET) | SR_BIT(SR_FLAG_HEADER_FILE) | SR_BIT(SR_FLAG_CACERT) | SR_BIT(SR_FLAG_DISRUPTIVE) | \
+	 SR_BIT(SR_FLAG_USER))
+
+static const char doctor_help[] =
+	"Checks the configuration's files and their rights, the responders' socket, Redis (its settings, the\n"
+	"rights of the programs' user there, a stream of the doctor's own from open to its end), the\n"
+	"guardian and the responders; with URL, the public address of the mount point, also the way through\n"
+	"the web server. One line a finding: good; note, worth knowing or not checked; bad, with its cure.\n"
+	"Run it as root, which may look at everything. It changes nothing, and leaves nothing behind.\n\n"
+	"With URL: --header-file names a file of header fields to send, as a password (Authorization: ...);\n"
+	"--user is whom the web server takes that for; --cacert trusts a certificate of your own.\n"
+	"--disruptive also tries what clients get while the responders are away: for a moment they are.\n\n"
+	"--socket is where the responders listen: a path (/run/sse-resilience/fcgi.sock) or HOST:PORT.\n"
+	"--json prints one object {\"check\",\"verdict\",\"text\",\"cure\"} a line. Exit 0: nothing is bad; 1:\n"
+	"something is; 69: Redis is away (all else was checked); 77: it denies access.\n\n"
+	"A user of Redis for the programs, with the rights that they need and no others (where key_prefix is\n"
+	"sse:), is this line of users.acl, without the breaks:\n"
+	"  user sse on >PASSWORD ~sse:* resetchannels &sse:* -@all +time +ping +client|setname +info +evalsha\n"
+	"  +eval +script|load +scan +del +exists +pexpire +pttl +type +hget +hmget +hgetall +hlen +hset +hdel\n"
+	"  +hincrby +zadd +zrem +zscore +zcard +zcount +zrange +zrangebyscore +zremrangebyscore +xadd +xrange\n"
+	"  +xrevrange +xlen +xread +publish +subscribe +unsubscribe\n\n"
+	"Examples:\n"
+	"  ssectl doctor\n"
+	"  ssectl doctor https://www.example.org/api/stream\n"
+	"  ssectl doctor --socket 127.0.0.1:9000 --json | jq -r 'select(.verdict==\"bad\").cure'\n";
+
 static const struct sr_command commands[] = {
 	{"open", sr_command_open, 1, 1,
 	 READ | SR_BIT(SR_FLAG_TYPE) | SR_BIT(SR_FLAG_USER) | SR_BIT(SR_FLAG_METADATA) | SR_BIT(SR_FLAG_LEASE), true,
@@ -172,6 +199,7 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl status\n"
 	 "  ssectl status --json | jq .guardian.lastPassAt\n"},
+	{"doctor", sr_command_doctor, 0, 1, DOCTOR, false, "[URL] [--socket ADDRESS] [--json]", "find what is set up wrong, and say what to change", doctor_help},
 	{"script", sr_command_script, 1, 2, READ, false, "list | show NAME | sha NAME | load", "print the Redis scripts, for programs that call them directly",
 	 "list prints name, SHA-1, counts of keys and arguments, and the contract's version of each; those\n"
 	 "without a version are internal and change without notice. show prints the text as it is sent\n"

@@ -40,6 +40,8 @@ int sr_command_status(struct sr_ctl *ctl, char **operands);
 /* top.c, orphans.c */
 int sr_command_top(struct sr_ctl *ctl, char **operands);
 int sr_command_orphans(struct sr_ctl *ctl, char **operands);
+/* doctor.c */
+int sr_command_doctor(struct sr_ctl *ctl, char **operands);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
 

@@ -177,30 +177,31 @@ static int reach(struct sr_ctl *ctl)
 /* A password that cannot be read is no outage: waiting does not mend it. */
 static int check_password_file(const struct sr_ctl *ctl)
 {
-	struct sr_buf password, why;
+	struct sr_buf why;
 	int code = 0;
 
-	if (!*ctl->conf.redis_password_file)
-		return 0;
-	sr_buf_init(&password, 1024);
 	sr_buf_init(&why, 1024);
-	if (sr_conf_secret(&password, ctl->conf.redis_password_file, &why) != SR_OK)
+	if (sr_conf_try_password(&ctl->conf, &why) != SR_OK)
 		code = sr_ctl_fail(ctl, SR_EX_CONFIG, NULL, "redis_password_file: %s", why.len ? why.data : sr_strerror(SR_ENOMEM));
-	if (password.data)
-		explicit_bzero(password.data, password.cap);
-	sr_buf_release(&password);
 	sr_buf_release(&why);
 	return code;
 }
 
-int sr_ctl_prepare(struct sr_ctl *ctl)
+int sr_ctl_deadline(struct sr_ctl *ctl)
 {
 	const char *deadline = ctl->flag[SR_FLAG_DEADLINE];
 
 	ctl->deadline_ms = ctl->writes ? SR_WRITE_DEADLINE_MS : SR_READ_DEADLINE_MS;
 	if (deadline && !sr_word_duration(deadline, 100, 24 * 3600000, &ctl->deadline_ms))
 		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "--deadline: '%.60s' is not a duration from 100ms to 24h, like 500ms, 10s or 2m", deadline);
-	return check_password_file(ctl);
+	return 0;
+}
+
+int sr_ctl_prepare(struct sr_ctl *ctl)
+{
+	int code = sr_ctl_deadline(ctl);
+
+	return code ? code : check_password_file(ctl);
 }
 
 int sr_ctl_connect(struct sr_ctl *ctl)

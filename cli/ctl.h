@@ -55,6 +55,8 @@ const char *sr_ctl_user(const struct sr_ctl *ctl);
 /* Append --metadata, checked, to a buffer of SR_METADATA_MAX. 0 or the exit code. */
 int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata);
 
+/* Read --deadline into deadline_ms. 0 or the exit code. */
+int sr_ctl_deadline(struct sr_ctl *ctl);
 /* What comes before the first connection: --deadline, and whether the password can be read. 0 or the exit code. */
 int sr_ctl_prepare(struct sr_ctl *ctl);
 /* Reach Redis, within --deadline. 0 or the exit code. */

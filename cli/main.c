@@ -70,9 +70,10 @@ static void print_general_help(void)
 	fputs("  --config=FILE            Read this configuration.\n"
 	      "  --help, --version        Print this text, or the version.\n"
 	      "  ssectl help options      lists all options of the configuration, which are flags too.\n\n"
-	      "Exit codes: 0 done; 1 the watched stream failed; 64 usage; 65 data, or the stream has\n"
-	      "ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense; 74 input or output\n"
-	      "failed; 75 try later: outcome unknown, or Redis refuses; 77 denied; 78 configuration; 130 interrupted.\n"
+	      "Exit codes: 0 done; 1 the watched stream failed, or doctor found something bad; 64 usage; 65 data,\n"
+	      "or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
+	      "74 input or output failed; 75 try later: outcome unknown, or Redis refuses; 77 denied;\n"
+	      "78 configuration; 130 interrupted.\n"
 	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n",
 	      stdout);
 }
@@ -98,7 +99,7 @@ static int finish_help(void)
 static struct sr_usage usage_of(const struct sr_flag *flags)
 {
 	return (struct sr_usage){.program = "ssectl", .synopsis = "[options] COMMAND ...", .flags = flags,
-	                         .summary = "The options that every command takes; ssectl --help lists the commands."};
+	                         .secrets_later = true, .summary = "The options that every command takes; ssectl --help lists the commands."};
 }
 
 /* The table of options is the configuration's own to print. */
@@ -195,6 +196,20 @@ static void open_log(const struct sr_ctl *ctl)
 		sr_ctl_note(ctl, NULL, "cannot open %s for log lines", target);
 }
 
+/* What the doctor is there to find must not keep it from starting. */
+static int try_password(const struct sr_ctl *ctl)
+{
+	struct sr_ctl nobody = {0};
+	struct sr_buf why;
+	int code = 0;
+
+	sr_buf_init(&why, 1024);
+	if (strcmp(ctl->command, "doctor") != 0 && sr_conf_try_password(&ctl->conf, &why) != SR_OK)
+		code = sr_ctl_fail(&nobody, SR_EX_CONFIG, NULL, "%s", why.len ? why.data : sr_strerror(SR_ENOMEM));
+	sr_buf_release(&why);
+	return code;
+}
+
 static int run(struct sr_ctl *ctl, char **operands)
 {
 	const struct sr_command *c;
@@ -211,6 +226,8 @@ static int run(struct sr_ctl *ctl, char **operands)
 	sr_out_init(&ctl->out, stdout, ctl->flag[SR_FLAG_JSON] != NULL);
 	open_log(ctl);
 	code = check_words(ctl, c, operands + 1);
+	if (!code)
+		code = try_password(ctl);
 	if (!code)
 		code = c->run(ctl, operands + 1);
 	flushed = code == SR_EX_IO ? 0 : sr_ctl_flush(ctl);

@@ -138,7 +138,8 @@ void sr_out_field(struct sr_out *o, const char *text, int width)
 const char *sr_state_colour(const struct sr_out *o, const char *state)
 {
 	static const char *const table[][2] = {
-		{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"}};
+		{"active", "\033[32m"}, {"orphaned", "\033[33m"}, {"failed", "\033[31m"}, {"cancelled", "\033[35m"}, {"completed", "\033[36m"},
+		{"good", "\033[32m"}, {"note", "\033[33m"}, {"bad", "\033[31m"}};
 
 	for (size_t i = 0; o->colour && i < sizeof table / sizeof *table; i++)
 		if (strcmp(state, table[i][0]) == 0)

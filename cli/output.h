@@ -27,7 +27,7 @@ void sr_out_field(struct sr_out *o, const char *text, int width);
 /* What begins a state's colour, "" for none, and what ends it. */
 const char *sr_state_colour(const struct sr_out *o, const char *state);
 #define SR_COLOUR_END "\033[0m"
-/* The same for a stream's state, in its colour. */
+/* The same for a stream's state, or a finding's good, note or bad, in its colour. */
 void sr_out_state(struct sr_out *o, const char *state, int width);
 /* SR_OK, or SR_EIO with errno; also for what failed before. */
 SR_MUST_CHECK enum sr_err sr_out_flush(struct sr_out *o);

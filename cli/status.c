@@ -1,5 +1,6 @@
 /* status.c - is Redis fit for this, which processes are alive, what did the guardian do last. */
 #include "cli/command.h"
+#include "cli/redis_info.h"
 
 #include "common/clock.h"
 #include <stdarg.h>
@@ -8,14 +9,11 @@
 
 #define NODES_MAX 1000
 #define GUARDIAN_QUIET_MS 15000 /* a canary comes each second */
-#define WORD 64
 
 struct status {
 	struct sr_ctl *ctl;
 	long long now_ms;              /* Redis's clock */
-	bool info;                     /* INFO was permitted; then what follows is filled */
-	char version[WORD], policy[WORD], role[WORD], aof[WORD], aof_write[WORD], snapshot[WORD];
-	long long used, limit, uptime_s;
+	struct sr_redis_info redis;
 	long long active, orphaned;
 	struct sr_reply *names;        /* of nodes */
 	struct sr_reply *nodes[NODES_MAX];
@@ -26,57 +24,12 @@ struct status {
 
 /* ---- reading ---- */
 
-/* A line "name:value" of INFO; "" when there is none. */
-static void info_word(const char *info, const char *name, char out[WORD])
-{
-	size_t len = strlen(name);
-
-	out[0] = '\0';
-	for (const char *line = info; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (strncmp(line, name, len) == 0 && line[len] == ':') {
-			snprintf(out, WORD, "%.*s", (int)strcspn(line + len + 1, "\r\n"), line + len + 1);
-			return;
-		}
-}
-
-static long long info_number(const char *info, const char *name)
-{
-	char word[WORD];
-
-	info_word(info, name, word);
-	return strtoll(word, NULL, 10);
-}
-
-static void read_info(struct status *s, const char *info)
-{
-	s->info = true;
-	info_word(info, "redis_version", s->version);
-	info_word(info, "maxmemory_policy", s->policy);
-	info_word(info, "role", s->role);
-	info_word(info, "aof_enabled", s->aof);
-	info_word(info, "aof_last_write_status", s->aof_write);
-	info_word(info, "rdb_last_bgsave_status", s->snapshot);
-	s->used = info_number(info, "used_memory");
-	s->limit = info_number(info, "maxmemory");
-	s->uptime_s = info_number(info, "uptime_in_seconds");
-}
-
 /* A user of Redis that may not ask for INFO can still run streams. */
 static int ask_info(struct status *s)
 {
-	struct sr_call call;
-	struct sr_reply *reply;
-	enum sr_err err;
+	enum sr_err err = sr_redis_info_ask(&s->redis, s->ctl);
 
-	sr_call_init(&call, SR_SCRIPT_NONE);
-	sr_call_text(&call, "INFO");
-	sr_session_deadline(s->ctl->session, s->ctl->deadline_ms);
-	err = sr_session_call(s->ctl->session, &call, 0, &reply);
-	sr_call_release(&call);
-	if (err == SR_OK)
-		read_info(s, sr_reply_text(reply, NULL));
-	sr_reply_free(reply);
-	return err == SR_OK || err == SR_EDENIED ? 0 : sr_ctl_redis_failed(s->ctl, NULL, err);
+	return err == SR_OK ? 0 : sr_ctl_redis_failed(s->ctl, NULL, err);
 }
 
 static int ask_time(struct status *s)
@@ -172,18 +125,13 @@ static void warn(struct status *s, const char *format, ...)
 
 static void warn_of_redis(struct status *s)
 {
-	if (!s->info) {
+	char fault[256];
+
+	if (!s->redis.known)
 		warn(s, "this user of Redis may not ask for INFO: whether it is fit for this was not checked");
-		return;
-	}
-	if (strcmp(s->policy, "noeviction") != 0)
-		warn(s, "maxmemory_policy is %s: Redis may drop live streams; set noeviction", s->policy);
-	if (strcmp(s->role, "master") != 0)
-		warn(s, "this Redis is a %s: it refuses writes", s->role);
-	if (strcmp(s->aof, "1") != 0)
-		warn(s, "appendonly is off: a crash of Redis loses what came after its last snapshot");
-	if (strcmp(s->aof_write, "ok") != 0 || strcmp(s->snapshot, "ok") != 0)
-		warn(s, "Redis failed to write to its disk: aof_last_write_status %s, rdb_last_bgsave_status %s", s->aof_write, s->snapshot);
+	for (int i = 0; s->redis.known && i < SR_FAULT_COUNT; i++)
+		if (sr_redis_info_fault(&s->redis, (enum sr_redis_fault)i, fault, sizeof fault))
+			warn(s, "%s", fault);
 }
 
 static void warn_of_all(struct status *s)
@@ -228,14 +176,14 @@ static void json_redis(struct sr_json *j, const struct status *s)
 	sr_json_open(j, "redis", '{');
 	sr_json_bool(j, "available", true);
 	sr_json_text(j, "url", s->ctl->conf.redis_url);
-	if (s->info) {
-		sr_json_text(j, "version", s->version);
-		sr_json_text(j, "role", s->role);
-		sr_json_bool(j, "appendonly", strcmp(s->aof, "1") == 0);
-		sr_json_text(j, "maxmemoryPolicy", s->policy);
-		sr_json_int(j, "maxmemory", s->limit);
-		sr_json_int(j, "usedMemory", s->used);
-		sr_json_int(j, "uptimeSeconds", s->uptime_s);
+	if (s->redis.known) {
+		sr_json_text(j, "version", s->redis.version);
+		sr_json_text(j, "role", s->redis.role);
+		sr_json_bool(j, "appendonly", strcmp(s->redis.aof, "1") == 0);
+		sr_json_text(j, "maxmemoryPolicy", s->redis.policy);
+		sr_json_int(j, "maxmemory", s->redis.limit);
+		sr_json_int(j, "usedMemory", s->redis.used);
+		sr_json_int(j, "uptimeSeconds", s->redis.uptime_s);
 	}
 	sr_json_close(j, '}');
 }
@@ -359,15 +307,15 @@ static void print_text(struct status *s)
 {
 	struct sr_out *o = &s->ctl->out;
 
-	if (s->info)
-		sr_out_printf(o, "redis       %s at %s, %s, up %lld s, appendonly %s\n", s->version, s->ctl->conf.redis_url, s->role, s->uptime_s,
-		              strcmp(s->aof, "1") == 0 ? "on" : "off");
+	if (s->redis.known)
+		sr_out_printf(o, "redis       %s at %s, %s, up %lld s, appendonly %s\n", s->redis.version, s->ctl->conf.redis_url, s->redis.role, s->redis.uptime_s,
+		              strcmp(s->redis.aof, "1") == 0 ? "on" : "off");
 	else
 		sr_out_printf(o, "redis       reachable at %s\n", s->ctl->conf.redis_url);
-	if (s->info && s->limit)
-		sr_out_printf(o, "memory      %lld KiB of %lld KiB, %s\n", s->used / 1024, s->limit / 1024, s->policy);
-	else if (s->info)
-		sr_out_printf(o, "memory      %lld KiB without a limit, %s\n", s->used / 1024, s->policy);
+	if (s->redis.known && s->redis.limit)
+		sr_out_printf(o, "memory      %lld KiB of %lld KiB, %s\n", s->redis.used / 1024, s->redis.limit / 1024, s->redis.policy);
+	else if (s->redis.known)
+		sr_out_printf(o, "memory      %lld KiB without a limit, %s\n", s->redis.used / 1024, s->redis.policy);
 	sr_out_printf(o, "streams     %lld active, %lld orphaned and waited for\n", s->active, s->orphaned);
 	text_nodes(s);
 	text_guardian(s);

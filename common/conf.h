@@ -97,6 +97,7 @@ struct sr_usage {
 	const char *summary;         /* one sentence */
 	const char *examples;        /* lines, each ended by a newline; --help indents them; may be NULL */
 	const struct sr_flag *flags; /* ended by a NULL name; may be NULL */
+	bool secrets_later;          /* do not try the password's file at the start: sr_conf_try_password() */
 };
 
 /**
@@ -123,6 +124,9 @@ SR_MUST_CHECK enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_u
  * Returns   SR_OK; SR_EINVAL, SR_EIO or SR_ENOMEM with the sentence in `why`. Prints nothing.
  */
 SR_MUST_CHECK enum sr_err sr_conf_settings(struct sr_conf *conf, const char *const *settings, struct sr_buf *why);
+
+/* Can the password be read? SR_OK also when there is none; else as sr_conf_secret(). */
+SR_MUST_CHECK enum sr_err sr_conf_try_password(const struct sr_conf *conf, struct sr_buf *why);
 
 void sr_conf_release(struct sr_conf *conf);
 

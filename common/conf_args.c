@@ -208,7 +208,7 @@ static enum sr_err second_walk(struct sr_conf *conf, const char **config, const 
 }
 
 /* Fill `conf`, which is all zero; it is empty again after an error, and `why` has the sentence. */
-static enum sr_err load(struct sr_conf *conf, const struct sr_usage *usage, char **argv, struct sr_buf *why)
+static enum sr_err load(struct sr_conf *conf, const struct sr_usage *usage, char **argv, bool secrets, struct sr_buf *why)
 {
 	const char *path = NULL;
 	enum sr_err e = second_walk(NULL, &path, usage, argv, why);
@@ -217,13 +217,13 @@ static enum sr_err load(struct sr_conf *conf, const struct sr_usage *usage, char
 		e = sr_conf_begin(conf, path, why);
 	if (!e)
 		e = second_walk(conf, &path, usage, argv, why);
-	return sr_conf_finish(conf, e, why);
+	return sr_conf_finish(conf, e, secrets, why);
 }
 
 enum sr_err sr_conf_reload(struct sr_conf *conf, const struct sr_usage *usage, int argc, char **argv, struct sr_buf *why)
 {
 	struct sr_conf fresh = {0};
-	enum sr_err e = load(&fresh, usage, argv, why);
+	enum sr_err e = load(&fresh, usage, argv, true, why);
 
 	(void)argc; /* argv ends with NULL; the pair is what main() has at hand */
 	if (e)
@@ -257,7 +257,7 @@ enum sr_conf_action sr_conf_start(struct sr_conf *conf, const struct sr_usage *u
 	sr_buf_init(&why, WHY_MAX);
 	action = first_walk(&cmd, usage, argc, argv, &why);
 	if (action == SR_CONF_RUN) {
-		e = load(conf, usage, argv, &why);
+		e = load(conf, usage, argv, !usage->secrets_later || cmd.check || cmd.dump, &why);
 		action = e ? SR_CONF_REFUSE : report(&cmd, usage, conf);
 		code = e == SR_ENOMEM ? SR_EX_LATER : SR_EX_CONFIG;
 	}

@@ -18,7 +18,7 @@ enum sr_err sr_conf_begin(struct sr_conf *conf, const char *path, struct sr_buf 
 }
 
 /* A password that cannot be read is said at the start, not by a connection that is refused. */
-static enum sr_err try_password(const struct sr_conf *conf, struct sr_buf *why)
+enum sr_err sr_conf_try_password(const struct sr_conf *conf, struct sr_buf *why)
 {
 	struct sr_buf password;
 	enum sr_err e;
@@ -33,12 +33,12 @@ static enum sr_err try_password(const struct sr_conf *conf, struct sr_buf *why)
 	return e;
 }
 
-enum sr_err sr_conf_finish(struct sr_conf *conf, enum sr_err e, struct sr_buf *why)
+enum sr_err sr_conf_finish(struct sr_conf *conf, enum sr_err e, bool secrets, struct sr_buf *why)
 {
 	if (!e)
 		e = sr_conf_cross_check(conf, why);
-	if (!e)
-		e = try_password(conf, why);
+	if (!e && secrets)
+		e = sr_conf_try_password(conf, why);
 	if (e == SR_ENOMEM)
 		sr_buf_explain(why, "%s", sr_strerror(e));
 	if (e)
@@ -98,5 +98,5 @@ enum sr_err sr_conf_settings(struct sr_conf *conf, const char *const *settings, 
 		e = sr_conf_begin(conf, path, why);
 	if (!e)
 		e = walk(conf, &path, settings, why);
-	return sr_conf_finish(conf, e, why);
+	return sr_conf_finish(conf, e, true, why);
 }

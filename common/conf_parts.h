@@ -80,7 +80,7 @@ SR_MUST_CHECK enum sr_err sr_conf_read_file(struct sr_conf *c, const char *path,
 /* Defaults, file and environment into `conf`, which is all zero. path: of --config; NULL = what the environment says. */
 SR_MUST_CHECK enum sr_err sr_conf_begin(struct sr_conf *conf, const char *path, struct sr_buf *why);
 /* After flags or settings, which ended as `e`: the last checks. On any error `conf` is released. Returns the error. */
-SR_MUST_CHECK enum sr_err sr_conf_finish(struct sr_conf *conf, enum sr_err e, struct sr_buf *why);
+SR_MUST_CHECK enum sr_err sr_conf_finish(struct sr_conf *conf, enum sr_err e, bool secrets, struct sr_buf *why);
 
 /* conf_args */
 extern const struct sr_flag sr_common_flags[]; /* what every program has besides the options; ended by a NULL name */

@@ -64,7 +64,7 @@ static const struct sr_flag own_flags[] = {
 	{"rate", "N", "Rounds.", &own_rate},
 	{NULL, NULL, NULL, NULL},
 };
-static const struct sr_usage usage = {"test-program", "[options]", "Tests options.", "test-program --once\ntest-program x\n", own_flags};
+static const struct sr_usage usage = {"test-program", "[options]", "Tests options.", "test-program --once\ntest-program x\n", own_flags, false};
 
 struct run {
 	enum sr_conf_action action;
