@@ -269,7 +269,7 @@ static enum sr_err add_help(const struct sr_top *t, int lines, int columns, stru
 
 enum sr_err sr_top_lines(const struct sr_top *t, int lines, int columns, struct sr_buf *out)
 {
-	enum sr_err (*const head[HEAD_LINES])(const struct sr_top *, int, struct sr_buf *) = {add_first, add_second, add_third, add_note};
+	static enum sr_err (*const head[HEAD_LINES])(const struct sr_top *, int, struct sr_buf *) = {add_first, add_second, add_third, add_note};
 	int rest = lines - HEAD_LINES;
 	enum sr_err err = SR_OK;
 

@@ -84,6 +84,12 @@ story('top gives the terminal back on every signal, and takes it again behind a 
     const modes = terminal.screen.rows.filter((row) => /^[0-9a-f]+:[0-9a-f:]+$/.test(row ?? ''));
     assert.ok(modes.length === 2 && modes[0] === modes[1], `${signal}: ${modes}`);
   }
+  const denied = world.keep(new Terminal(`bash ${script}`));
+  await denied.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
+  await world.redis.acl('SETUSER', 'default', '-zcard');
+  await denied.shows(/ssectl: top: Redis at .* denies access: NOPERM[^]*status 77/);
+  assert.ok(!denied.screen.alternate, 'said where it can be read');
+  await world.redis.acl('SETUSER', 'default', '+zcard');
   const typed = world.keep(new Terminal(`bash ${script}`));
   await typed.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
   typed.type('\x03');
@@ -161,6 +167,9 @@ story('top in a pipe: plain pictures or objects, as many as asked for', calm, as
     assert.equal(code, 64, stderr);
     assert.match(stderr, complaint);
   }
+  await world.redis.acl('SETUSER', 'default', '-info');
+  assert.deepEqual((await world.json('top', '--rounds', '1')).redis, { available: true }, 'memory is left out where INFO is denied');
+  await world.redis.acl('SETUSER', 'default', '+info');
   const { code } = await world.ssectl(['top', '--rounds', '1', '--redis-url', 'unix:///nowhere', '--deadline', '200ms']);
   assert.equal(code, 69);
 });
