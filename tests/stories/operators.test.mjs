@@ -102,7 +102,7 @@ story('top gives the terminal back on every signal, and takes it again behind a 
   const terminal = world.keep(new Terminal(`bash --norc -i ${script}`, { lines: 20, columns: 100 }));
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
   terminal.type('\x1a');
-  await until(() => /stopped 148[^]*\bicanon echo/.test(terminal.shown), { what: () => `a usable shell: ${terminal.shown}` });
+  await until(() => /\x1b\[\?1049l[^]*stopped 148[^]*\bicanon echo/.test(terminal.shown), { what: () => `a usable shell: ${terminal.shown}` });
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'the picture again');
   const shown = terminal.shown.length;
   process.kill(await terminal.pid('ssectl'), 'SIGSTOP'); // which it cannot answer
