@@ -153,9 +153,9 @@ static const struct sr_command commands[] = {
 	 "  ssectl watch job-42\n"
 	 "  ssectl watch job-42 --json | jq -r 'select(.type==\"token\").data'\n"},
 	{"list", sr_command_list, 0, 0, READ | SR_BIT(SR_FLAG_STATE), false, "[--state STATE]", "list the streams that Redis knows",
-	 "Prints id, state, viewers, type, user, start and last heartbeat of each stream, sorted by id: active,\n"
-	 "orphaned, and those that completed, failed or were cancelled within stream_ttl. With --json,\n"
-	 "one object a line.\n\n"
+	 "Prints id, state, viewers, type, user, start and last heartbeat of each stream, sorted by id:\n"
+	 "active, orphaned, and those that completed, failed or were cancelled within stream_ttl. With\n"
+	 "--json, one object a line.\n\n"
 	 "Examples:\n"
 	 "  ssectl list --state orphaned\n"
 	 "  ssectl list --json | jq -r 'select(.userId==\"ada\").streamId'\n"},

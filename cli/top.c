@@ -1,10 +1,10 @@
 /* top.c - a live picture of the streams. On a terminal it takes the screen, and keys; elsewhere, and with --json, one picture comes after
  * the other. */
-#include "cli/command.h"
+#include "cli/top.h"
 
+#include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/screen.h"
-#include "cli/top.h"
 #include "cli/word.h"
 #include "common/clock.h"
 #include <errno.h>

@@ -248,7 +248,7 @@ static enum sr_err add_rows(const struct sr_top *t, int lines, int columns, stru
 	c = arrange(rows, most, columns);
 	if (err == SR_OK)
 		err = add_names(t, &c, columns, out);
-	for (size_t i = 0; err == SR_OK && i < most; i++)
+	for (size_t i = 0; err == SR_OK && rows && i < most; i++)
 		err = add_row(t, &c, rows[i], columns, out);
 	free(rows);
 	return err;
@@ -269,7 +269,7 @@ static enum sr_err add_help(const struct sr_top *t, int lines, int columns, stru
 
 enum sr_err sr_top_lines(const struct sr_top *t, int lines, int columns, struct sr_buf *out)
 {
-	enum sr_err (*const head[HEAD_LINES])(const struct sr_top *, int, struct sr_buf *) = {add_first, add_second, add_third, add_note};
+	static enum sr_err (*const head[HEAD_LINES])(const struct sr_top *, int, struct sr_buf *) = {add_first, add_second, add_third, add_note};
 	int rest = lines - HEAD_LINES;
 	enum sr_err err = SR_OK;
 
@@ -372,7 +372,7 @@ enum sr_err sr_top_json(const struct sr_top *t)
 	json_head(&j, t);
 	if (!t->away)
 		sr_json_open(&j, "streams", '[');
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; rows && i < count; i++)
 		json_row(&j, rows[i]);
 	if (!t->away)
 		sr_json_close(&j, ']');

@@ -52,6 +52,8 @@ story('top in a terminal: draws, sorts, pauses, fits its size, and gives the ter
   }
   await producer.finish();
 
+  terminal.type('p'); // and so it draws only when it must
+  await terminal.shows(/paused/);
   await terminal.resize(7, 44);
   await terminal.until((screen) => screen.rows.length === 7 && screen.rows.every((row) => [...(row ?? '')].length <= 44), 'seven short lines');
   assert.deepEqual(ids(terminal.screen), ['busy', 'loud']);
@@ -84,6 +86,12 @@ story('top gives the terminal back on every signal, and takes it again behind a 
     const modes = terminal.screen.rows.filter((row) => /^[0-9a-f]+:[0-9a-f:]+$/.test(row ?? ''));
     assert.ok(modes.length === 2 && modes[0] === modes[1], `${signal}: ${modes}`);
   }
+  const denied = world.keep(new Terminal(`bash ${script}`));
+  await denied.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
+  await world.redis.acl('SETUSER', 'default', '-zcard');
+  await denied.shows(/ssectl: top: Redis at .* denies access: NOPERM[^]*status 77/);
+  assert.ok(!denied.screen.alternate, 'said where it can be read');
+  await world.redis.acl('SETUSER', 'default', '+zcard');
   const typed = world.keep(new Terminal(`bash ${script}`));
   await typed.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
   typed.type('\x03');
@@ -94,7 +102,7 @@ story('top gives the terminal back on every signal, and takes it again behind a 
   const terminal = world.keep(new Terminal(`bash --norc -i ${script}`, { lines: 20, columns: 100 }));
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
   terminal.type('\x1a');
-  await until(() => /stopped 148[^]*\bicanon echo/.test(terminal.shown), { what: () => `a usable shell: ${terminal.shown}` });
+  await until(() => /\x1b\[\?1049l[^]*stopped 148[^]*\bicanon echo/.test(terminal.shown), { what: () => `a usable shell: ${terminal.shown}` });
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'the picture again');
   const shown = terminal.shown.length;
   process.kill(await terminal.pid('ssectl'), 'SIGSTOP'); // which it cannot answer
@@ -146,6 +154,9 @@ story('top in a pipe: plain pictures or objects, as many as asked for', calm, as
   const few = await world.ssectl(['top', '--rounds', '2', '--interval', '100ms'], { env: { LINES: '8', COLUMNS: '60' } });
   assert.equal(few.stdout.split('\n\nsse-resilience').length, 2, few.stdout);
   assert.ok(few.stdout.split('\n').every((text) => text.length <= 60) && few.stdout.split('\n').length === 2 * 8 + 2);
+  const counted = world.keep(new Terminal(`exec ${line(world, 'top', '--rounds', '2', '--interval', '200ms')}`, { lines: 30, columns: 100 }));
+  assert.equal(await counted.ended(), 0);
+  assert.ok(!counted.screen.alternate && ids(counted.screen).length === 12, 'of counted rounds the last picture stays');
   const objects = (await world.ctl('top', '--rounds', '3', '--interval', '100ms', '--json')).split('\n').map((text) => JSON.parse(text));
   assert.equal(objects.length, 3);
   assert.equal(objects[0].eventsPerSecond, null);
@@ -161,6 +172,9 @@ story('top in a pipe: plain pictures or objects, as many as asked for', calm, as
     assert.equal(code, 64, stderr);
     assert.match(stderr, complaint);
   }
+  await world.redis.acl('SETUSER', 'default', '-info');
+  assert.deepEqual((await world.json('top', '--rounds', '1')).redis, { available: true }, 'memory is left out where INFO is denied');
+  await world.redis.acl('SETUSER', 'default', '+info');
   const { code } = await world.ssectl(['top', '--rounds', '1', '--redis-url', 'unix:///nowhere', '--deadline', '200ms']);
   assert.equal(code, 69);
 });
@@ -217,6 +231,7 @@ story('other people\'s bytes never command a terminal', calm, async (world) => {
     const terminal = world.keep(new Terminal(`exec ${line(world, command)}`, { lines: 40, columns: 300 }));
     await terminal.ended();
     assertHarmless(terminal);
+    assert.doesNotMatch(terminal.shown, /\x1b\[31mred/, `${command}: nor their colours`);
     assert.match(terminal.shown, /evil/, command);
     const first = terminal.shown.indexOf('\\u001b[31mred');
     assert.ok(first >= 0 || command.startsWith('top') || command === 'recover evil', `${command}: ${terminal.shown}`);
@@ -229,11 +244,13 @@ story('other people\'s bytes never command a terminal', calm, async (world) => {
   live.type('q');
   assert.equal(await live.ended(), 0);
   assertHarmless(live);
+  assert.doesNotMatch(live.shown, /\x1b\[31mred/);
   const watch = world.keep(new Terminal(`exec ${line(world, 'watch', 'evil')}`, { lines: 40, columns: 300 }));
   await watch.shows(/plain/);
   watch.type('\x03');
   await watch.ended();
   assertHarmless(watch);
+  assert.doesNotMatch(watch.shown, /\x1b\[31mred/);
   assert.match(watch.shown, /\\u001b\[31mred/);
   const plain = world.keep(new Terminal(`exec ${line(world, 'list')}`, { env: { NO_COLOR: '1' } }));
   await plain.ended();

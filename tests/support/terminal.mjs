@@ -7,8 +7,10 @@ import { until } from './wait.mjs';
 /** The screen as these sequences make it: CR, LF, cursor home, erase to the end of line and screen, letters, the alternate screen. */
 export class Screen {
   rows = ['']; at = 0; column = 0; alternate = false; cursor = true; unknown = []; saved = undefined;
+  lines = Infinity; // what is written below is not shown
 
   #put(text) {
+    if (this.at >= this.lines) return;
     const row = [...(this.rows[this.at] ?? '').padEnd(this.column)];
     const letters = [...text];
     row.splice(this.column, letters.length, ...letters);
@@ -84,9 +86,10 @@ export class Terminal {
   }
 
   async resize(lines, columns, name = 'ssectl') {
+    this.screen.lines = lines;
+    this.screen.rows.length = Math.min(this.screen.rows.length, lines);
     const { code, stderr } = await run('stty', ['-F', readlinkSync(`/proc/${await this.pid(name)}/fd/1`), 'rows', lines, 'cols', columns].map(String));
     assert.equal(code, 0, stderr);
-    this.screen.rows.length = Math.min(this.screen.rows.length, lines);
   }
 
   async ended(deadline = 10000) {
