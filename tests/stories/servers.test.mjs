@@ -92,7 +92,8 @@ async function latency(world, who) {
   }
   const last = took.slice(-50).sort((a, b) => a - b); // after the first ten: connections and scripts are there
   console.log(`# ${who}: from the producer's line to the client's event: median ${last[25].toFixed(2)} ms, worst ${last.at(-1).toFixed(1)} ms`);
-  if (plainBuild) assert.ok(last[25] < 5, `median ${last[25]} ms`);
+  // Whoever holds events back does it with each; a busy machine leaves some alone.
+  if (plainBuild) assert.ok(last[5] < 5, `the best tenth takes ${last[5]} ms`);
   viewer.close();
 }
 
