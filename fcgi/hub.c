@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TICK_MS 100
+#define BRIEF_TICK_MS 500 /* hundreds of processes would wake up ten times a second each */
 #define DRAIN_LIMIT_MS 5000
 
 /* --- the table ----------------------------------------------------------------------------------------------- */
@@ -386,6 +387,7 @@ static bool frame_heartbeat(struct sr_hub *hub)
 struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, bool brief, struct sr_buf *why)
 {
 	struct sr_hub *hub = sr_calloc(1, sizeof *hub);
+	double tick = (brief ? BRIEF_TICK_MS : TICK_MS) / 1000.0;
 
 	if (!hub)
 		return NULL;
@@ -404,7 +406,7 @@ struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, cons
 	sr_due_list_init(&hub->waiting);
 	sr_due_list_init(&hub->readers);
 	sr_due_list_init(&hub->beats);
-	ev_timer_init(&hub->tick, on_tick, TICK_MS / 1000.0, TICK_MS / 1000.0);
+	ev_timer_init(&hub->tick, on_tick, tick, tick);
 	hub->tick.data = hub;
 	ev_timer_start(loop, &hub->tick);
 	if (!hub->table || !name_node(hub) || !frame_heartbeat(hub) || !connect_redis(hub, why)) {

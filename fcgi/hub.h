@@ -67,7 +67,7 @@ struct sr_hub {
 
 /**
  * conf and tokens are borrowed. Starts to connect.
- * brief    of one request only (cgi.h): loads no scripts, is no node that operators look for, and when it is told to stop that is because
+ * brief    of one request only (cgi.h): loads no scripts, is no node that operators look for, looks at its clocks less often, and when it is told to stop that is because
  *          the client left
  * Returns  NULL with a sentence in `why`.
  */
