@@ -8,11 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { allKeys, assertKeys } from '../support/checker.mjs';
 import { ABORT, BEGIN, PARAMS, Peer, STDIN, ask, begin, pairs, paramsOf, record, requestBytes, streamOf } from '../support/fcgipeer.mjs';
 import { run } from '../support/proc.mjs';
-import { program, story } from '../support/world.mjs';
+import { RECEIVE_MS, program, story } from '../support/world.mjs';
 import { stays, until, within } from '../support/wait.mjs';
-
-/** What a slow or broken peer is given; others must not wait for so long. */
-const patient = within(3000);
 
 const lines = (text, pattern) => text.split('\n').filter((line) => pattern.test(line));
 
@@ -23,7 +20,7 @@ async function nothingDisturbed(world, live) {
   const other = Peer.request(world.fcgi, { path: `/api/stream/other-${Math.random().toString(36).slice(2)}` });
   await other.until('connected');
   const took = performance.now() - start;
-  assert.ok(took < patient * 0.8, `another client was served after ${took.toFixed(0)} ms`);
+  assert.ok(took < RECEIVE_MS * 0.8, `another client was served after ${took.toFixed(0)} ms`);
   other.close();
   await live.heartbeat();
   assert.equal(live.ended, undefined, 'the live stream is open');
@@ -93,7 +90,7 @@ story('a query of 10 MB', { guardian: false }, async (world) => {
   await nothingDisturbed(world, live);
 });
 
-story('peers that break FastCGI', { guardian: false, conf: { receive_timeout: `${patient}ms` } }, async (world) => {
+story('peers that break FastCGI', { guardian: false }, async (world) => {
   const live = await world.viewer('live');
   const [responder] = world.responders.list;
   const good = requestBytes({ path: '/api/stream/bad' });
@@ -134,7 +131,7 @@ story('peers that break FastCGI', { guardian: false, conf: { receive_timeout: `$
   assert.equal(lines(world.log('fcgi'), /[^\x09\x20-\x7e]/).length, 0, 'no raw bytes in the log');
 });
 
-story('peers that send one byte at a time hold nobody up', { guardian: false, conf: { receive_timeout: `${patient}ms` } }, async (world) => {
+story('peers that send one byte at a time hold nobody up', { guardian: false }, async (world) => {
   const live = await world.viewer('live');
   const bytes = requestBytes({ path: '/api/stream/drip' });
   const drips = Array.from({ length: 12 }, () => new Peer(world.fcgi)); // more than there are intake threads

@@ -22,11 +22,13 @@ export function program(name) {
   return path;
 }
 
+/** ms that a peer has for its request, longer than any story takes over one. */
+export const RECEIVE_MS = within(3000);
 /** Times compressed, so that a story of minutes takes seconds. A story that needs other ones says so. */
 export const FAST = {
   anonymous: 'deny', user_variable: 'HTTP_X_USER_ID',
   heartbeat_interval: '500ms', beat_interval: '300ms', stale_threshold: '1s', check_interval: '500ms', proof_window: '1s', orphan_grace: '1500ms',
-  pending_wait: '1s', retry_min: '500ms', retry_max: '600ms', drain_window: '500ms', receive_timeout: '1s',
+  pending_wait: '1s', retry_min: '500ms', retry_max: '600ms', drain_window: '500ms', receive_timeout: `${RECEIVE_MS}ms`,
 };
 /** The programs' own defaults, but for how a user is named. */
 export const DEFAULTS = { user_variable: 'HTTP_X_USER_ID' };
