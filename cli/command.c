@@ -148,6 +148,9 @@ static const struct sr_command commands[] = {
 	 "Examples:\n"
 	 "  ssectl status\n"
 	 "  ssectl status --json | jq .guardian.lastPassAt\n"},
+	{"doctor", sr_command_doctor, 0, 1,
+	 READ | SR_BIT(SR_FLAG_USER) | SR_BIT(SR_FLAG_SOCKET) | SR_BIT(SR_FLAG_HEADER_FILE) | SR_BIT(SR_FLAG_CACERT) | SR_BIT(SR_FLAG_DISRUPTIVE), false,
+	 "[URL]", "check this installation, and name the cures", "Checks.\n\nExamples:\n  ssectl doctor https://www.example.org/api/stream\n"},
 	{"script", sr_command_script, 1, 2, READ, false, "list | show NAME | sha NAME | load", "print the Redis scripts, for programs that call them directly",
 	 "list prints name, SHA-1, counts of keys and arguments, and the contract's version of each; those\n"
 	 "without a version are internal and change without notice. show prints the text as it is sent\n"

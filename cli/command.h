@@ -37,6 +37,8 @@ int sr_command_recover(struct sr_ctl *ctl, char **operands);
 int sr_command_list(struct sr_ctl *ctl, char **operands);
 int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
+/* doctor.c */
+int sr_command_doctor(struct sr_ctl *ctl, char **operands);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
 

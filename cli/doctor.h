@@ -8,7 +8,7 @@
 #define SR_DOCTOR_H
 #include "cli/ctl.h"
 
-enum sr_verdict {
+enum sr_finding {
 	SR_GOOD,
 	SR_NOTE, /* worth knowing, or not checked and why; does not make the exit code bad */
 	SR_BAD,
@@ -26,7 +26,7 @@ struct sr_doctor {
  * check   a short stable name, [a-z0-9-]+: "redis-eviction", "web-buffering"
  * cure    for SR_BAD: what to change, where, with the very line to add; may have several lines. NULL for the others
  */
-void sr_doctor_say(struct sr_doctor *d, enum sr_verdict verdict, const char *check, const char *cure, const char *format, ...) SR_PRINTF(5, 6);
+void sr_doctor_say(struct sr_doctor *d, enum sr_finding finding, const char *check, const char *cure, const char *format, ...) SR_PRINTF(5, 6);
 /* On a terminal only: what is being waited for ("waiting 15 s for a heartbeat"); the next finding replaces it. */
 void sr_doctor_wait(struct sr_doctor *d, const char *format, ...) SR_PRINTF(2, 3);
 /* SIGINT, SIGTERM or SIGHUP came: end the check, put everything back. */

@@ -1,0 +1,84 @@
+// ssectl doctor URL: nothing to complain of behind the shipped snippets, and each single thing that is broken in them named with its cure.
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Process, run } from '../support/proc.mjs';
+import { each, until } from '../support/wait.mjs';
+import { WebServer, basic } from '../support/webserver.mjs';
+import { program, story } from '../support/world.mjs';
+
+const KINDS = ['lighttpd', 'apache', 'nginx'];
+const HEARTBEAT = { heartbeat_interval: '2s', user_variable: undefined };
+const WIDTH = 4; // doctors at a time; they mostly wait
+
+const alone = (conf, options = {}) => ({ guardian: false, lighttpd: false, timeout: 90000, conf: { ...HEARTBEAT, ...conf }, ...options });
+
+let count = 0;
+/** One more web server in front of the world's responder. */
+async function front(world, { kind, edit, address = world.responders.address, userHeader, ...options }) {
+  const dir = join(world.dir, `w${count++}`);
+  chmodSync(world.dir, 0o711);
+  mkdirSync(dir);
+  const server = new WebServer({ kind, dir, sites: [{ address, edit, userHeader }], ...options });
+  world.keep({ kill: () => server.stop() });
+  await server.start();
+  return server;
+}
+
+/** The arguments of a doctor; fields: of its --header-file. */
+function command(world, server, { fields = [`Authorization: ${basic('alice')}`], flags = [], tls = server.tls } = {}) {
+  const file = join(server.dir, 'fields');
+  writeFileSync(file, `# who asks\n${fields.join('\n')}\n`, { mode: 0o600 });
+  const url = tls ? `https://localhost:${server.tlsPort}/api/stream` : `http://127.0.0.1:${server.port}/api/stream`;
+  return ['--config', world.configFile, 'doctor', url, '--json', '--header-file', file, ...(tls ? ['--cacert', server.certificate] : []), ...flags];
+}
+
+/** What a doctor says of the web server: {code, bad, note, good}, each by the check's name. */
+async function doctor(world, server, options) {
+  const { code, stdout, stderr } = await run(program('ssectl'), command(world, server, options), { deadline: 60000 });
+  const said = { code, stdout, stderr, bad: {}, note: {}, good: {} };
+  for (const line of stdout.split('\n').filter(Boolean)) {
+    const { check, verdict, text, cure } = JSON.parse(line);
+    if (check?.startsWith('web-')) said[verdict][check] = { text, cure };
+  }
+  assert.doesNotMatch(stdout + stderr, /d29uZGVy|wonder/, 'no secret is printed');
+  return said;
+}
+
+const ALL = ['reach', 'first-byte', 'headers', 'buffering', 'compression', 'heartbeat', 'resume', 'end', '204', 'recover', 'spoof'].map((name) => `web-${name}`);
+
+/** Nothing bad, and (first-byte is a note on a machine that is busy) all of it checked. */
+function assertWell(said, more = []) {
+  assert.deepEqual(said.bad, {}, said.stdout);
+  const checked = { ...said.good, ...said.note };
+  for (const name of [...ALL, 'web-disconnect', 'web-http-version', ...more]) assert.ok(checked[name], `${name} was checked: ${said.stdout}${said.stderr}`);
+  for (const name of ALL) if (name !== 'web-first-byte') assert.ok(said.good[name], `${name}: ${said.stdout}`);
+}
+
+/** The one finding. */
+function assertOnly(said, check, cure, text = /./) {
+  assert.deepEqual(Object.keys(said.bad), [check], said.stdout + said.stderr);
+  assert.match(said.bad[check].cure, cure);
+  assert.match(said.bad[check].text, text);
+}
+
+/** No stream of a doctor's stays active, and none has a viewer. */
+async function assertGone(world) {
+  await until(async () => (await world.redis.keys('sse:viewers:doctor-*')).length === 0, { deadline: 10000, what: 'no viewer of a doctor\'s stream' });
+  assert.deepEqual((await world.json('list').catch(() => [])) ?? [], [], 'this is one object a line');
+}
+
+story('the shipped configurations, over TLS and HTTP/2 and without', alone(), async (world, t) => {
+  await each(KINDS.flatMap((kind) => [{ kind, tls: true }, { kind, tls: false }]), WIDTH, async ({ kind, tls }) => {
+    const server = await front(world, { kind, tls });
+    const said = await doctor(world, server);
+    assertWell(said);
+    assert.match(said.good['web-reach'].text, new RegExp(kind, 'i'));
+    assert.equal(Boolean(said.good['web-http-version']), tls, said.stdout);
+    assert.ok(said[kind === 'apache' ? 'note' : 'good']['web-disconnect'], said.stdout);
+    assert.match(said.note['web-fallback'].text, /--disruptive --socket/);
+    t.diagnostic(`${kind}${tls ? ' over TLS' : ''}: ${said.good['web-buffering'].text}; ${(said.good['web-disconnect'] ?? said.note['web-disconnect']).text}`);
+  });
+  const states = (await world.ctl('list')).split('\n').slice(1).map((line) => line.split(/ +/)[1]);
+  assert.ok(states.every((state) => state === 'completed' || state === 'cancelled'), `no stream stays active: ${states}`);
+});
