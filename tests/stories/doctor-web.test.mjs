@@ -62,12 +62,6 @@ function assertOnly(said, check, cure, text = /./) {
   assert.match(said.bad[check].text, text);
 }
 
-/** No stream of a doctor's stays active, and none has a viewer. */
-async function assertGone(world) {
-  await until(async () => (await world.redis.keys('sse:viewers:doctor-*')).length === 0, { deadline: 10000, what: 'no viewer of a doctor\'s stream' });
-  assert.deepEqual((await world.json('list').catch(() => [])) ?? [], [], 'this is one object a line');
-}
-
 story('the shipped configurations, over TLS and HTTP/2 and without', alone(), async (world, t) => {
   await each(KINDS.flatMap((kind) => [{ kind, tls: true }, { kind, tls: false }]), WIDTH, async ({ kind, tls }) => {
     const server = await front(world, { kind, tls });
@@ -81,4 +75,34 @@ story('the shipped configurations, over TLS and HTTP/2 and without', alone(), as
   });
   const states = (await world.ctl('list')).split('\n').slice(1).map((line) => line.split(/ +/)[1]);
   assert.ok(states.every((state) => state === 'completed' || state === 'cancelled'), `no stream stays active: ${states}`);
+});
+
+/** Each made of the shipped snippet by one edit: exactly that is broken, and exactly that is found. */
+const BROKEN = [
+  { kind: 'lighttpd', edit: ['server.stream-response-body = 2', 'server.stream-response-body = 0'], check: 'web-buffering', cure: /server\.stream-response-body = 2/ },
+  { kind: 'lighttpd', edit: ['"tcp-fin-propagate" => "enable"', '"tcp-fin-propagate" => "disable"'], check: 'web-disconnect', cure: /"tcp-fin-propagate" => "enable"/ },
+  { kind: 'lighttpd', edit: ['server.max-write-idle = 120', 'server.max-write-idle = 1'], check: 'web-heartbeat', cure: /server\.max-write-idle = 120/ },
+  { kind: 'lighttpd', edit: ['"check-local" => "disable"', '"check-local" => "enable"'], check: 'web-reach', cure: /"check-local" => "disable"/, text: /404, and not from sse-fcgi/ },
+  { kind: 'apache', edit: ['flushpackets=on', 'flushpackets=off'], check: 'web-buffering', cure: /flushpackets=on/ },
+  { kind: 'apache', edit: ['flushpackets=on timeout=120', 'flushpackets=on timeout=1'], check: 'web-heartbeat', cure: /timeout=120/ },
+  { kind: 'apache', edit: ['nokeepalive no-gzip no-brotli', 'nokeepalive\nAddOutputFilterByType DEFLATE text/event-stream'], check: 'web-compression', cure: /no-gzip/ },
+  { kind: 'nginx', edit: ['fastcgi_buffering off;', 'fastcgi_buffering on; fastcgi_ignore_headers X-Accel-Buffering;'], check: 'web-buffering', cure: /fastcgi_buffering off;/ },
+  { kind: 'nginx', edit: ['gzip              off;', 'gzip on; gzip_types text/event-stream;'], check: 'web-compression', cure: /gzip off;/ },
+  { kind: 'nginx', edit: ['fastcgi_read_timeout 120s;', 'fastcgi_read_timeout 1s;'], check: 'web-heartbeat', cure: /fastcgi_read_timeout 120s;/ },
+  { kind: 'nginx', edit: ['fastcgi_ignore_client_abort off;', 'fastcgi_ignore_client_abort on;'], check: 'web-disconnect', cure: /fastcgi_ignore_client_abort off;/ },
+  { kind: 'nginx', edit: ['fastcgi_param PATH_INFO         $fastcgi_path_info;', ''], check: 'web-reach', cure: /fastcgi_param PATH_INFO \$fastcgi_path_info;/, text: /PATH_INFO/ },
+  { kind: 'nginx', edit: ['auth_basic           $sse_realm;', 'auth_basic off;'], check: 'web-spoof', cure: /fastcgi_param REMOTE_USER \$sse_user;/ },
+  ...KINDS.map((kind) => ({ kind, tls: true, h2: false, check: 'web-http-version', cure: { lighttpd: /server\.h2proto/, apache: /Protocols h2 http\/1\.1/, nginx: /listen 443 ssl http2;/ }[kind] })),
+];
+
+story('one thing broken in each', alone(), async (world, t) => {
+  const steps = BROKEN.map(({ kind, edit, tls, h2, check, cure, text }) => [`${kind}: ${edit ? edit[1].split('\n')[0] || `no ${edit[0]}` : 'no HTTP/2'}`, async () => {
+    const server = await front(world, { kind, edit, tls, h2 });
+    assertOnly(await doctor(world, server), check, cure, text);
+    await server.stop();
+  }]);
+  const failures = [];
+  await each(steps, WIDTH, ([name, step]) => step().catch((error) => { failures.push(`${name}: ${error.message}`); }));
+  assert.deepEqual(failures, []);
+  t.diagnostic(steps.map(([name]) => name).join(' | '));
 });
