@@ -83,7 +83,7 @@ static const char *const cures[SR_TROUBLES][SR_FRONT_UNKNOWN] = {
 	[SR_TROUBLE_HTTP2] = {
 		"server.feature-flags += ( \"server.h2proto\" => \"enable\" ), and no ssl.openssl.ssl-conf-cmd or ALPN setting that leaves h2 out",
 		"a2enmod http2, and in the <VirtualHost> of port 443:\n    Protocols h2 http/1.1",
-		"in server { }:\n    listen 443 ssl http2;",
+		"in server { }:\n    listen 443 ssl http2;\n    from 1.25.1 on: listen 443 ssl; http2 on;",
 	},
 	[SR_TROUBLE_FALLBACK] = {
 		IN_LIGHTTPD "server.error-handler = \"/.sse-resilience/away\"\n    $HTTP[\"url\"] !~ \"^@MOUNT@/[^/]+/recover$\" { server.error-handler = \"/.sse-resilience/retry\" }\n"

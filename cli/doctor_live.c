@@ -57,6 +57,7 @@ void sr_probe_say_buffered(struct sr_probe *p, const char *id, const char *what)
 	if (!sr_probe_emit(p, id, "completed", p->end))
 		return;
 	sr_probe_wait(p, STEP_MS, has_more, &before);
+	sr_probe_meet(p, p->watch.exchange); /* its header may have come only now */
 	sr_probe_bad(p, "web-buffering", SR_TROUBLE_BUFFERING, "%s came while the stream lived; %s", what,
 	             p->watch.count > before ? "all of it came at once when the stream had ended" : "nor when it had ended");
 }
@@ -250,6 +251,13 @@ static void check_quiet(struct sr_probe *p)
 
 /* ---- web-resume ---- */
 
+static void lost_position(struct sr_probe *p, const char *last)
+{
+	p->no_position = true;
+	sr_probe_bad(p, "web-resume", SR_TROUBLE_LAST_EVENT_ID, "sse-fcgi did not get the header Last-Event-ID: the stream began after %s, not after %s",
+	             p->watch.from, last);
+}
+
 static void judge_resume(struct sr_probe *p, const char *last, char (*sent)[SR_EVENT_ID_SIZE], size_t count)
 {
 	size_t events = 0;
@@ -264,8 +272,7 @@ static void judge_resume(struct sr_probe *p, const char *last, char (*sent)[SR_E
 	if (right && events == count)
 		sr_probe_good(p, "web-resume", "after a cut, with Last-Event-ID, what was missed came, each event once");
 	else if (p->watch.guarded && strcmp(p->watch.from, last) != 0)
-		sr_probe_bad(p, "web-resume", SR_TROUBLE_LAST_EVENT_ID, "sse-fcgi did not get the header Last-Event-ID: the stream began after %s, not after %s",
-		             p->watch.from, last);
+		lost_position(p, last);
 	else
 		sr_probe_bad(p, "web-resume", SR_TROUBLE_BUFFERING, "after a cut %zu events came in place of %zu, or others than were missed", events, count);
 }
@@ -310,6 +317,8 @@ static void check_204(struct sr_probe *p, const char *id)
 	char field[SR_EVENT_ID_SIZE + 16];
 	struct sr_exchange *x;
 
+	if (p->no_position)
+		return;
 	snprintf(field, sizeof field, "Last-Event-ID: %s", p->end);
 	x = sr_probe_get(p, sr_probe_url(p, id, ""), sr_probe_fields(p, NULL, field, NULL));
 	if (!x)
@@ -332,7 +341,7 @@ static void check_recover(struct sr_probe *p, const char *id)
 		return;
 	if (x->status != 200 || !strstr(sr_buf_text(&x->body), "\"status\":\"completed\""))
 		sr_probe_bad(p, "web-recover", SR_TROUBLE_ROUTE, "/recover of a completed stream answers %d, %.80s", x->status, type ? type : "no Content-Type");
-	else if (!type || strncmp(type, "application/json", 16) != 0 || !sr_exchange_mentions(x, "Cache-Control", "no-store"))
+	else if (!type || strncmp(type, "application/json", 16) != 0 || (!p->headers_changed && !sr_exchange_mentions(x, "Cache-Control", "no-store")))
 		sr_probe_bad(p, "web-recover", SR_TROUBLE_HEADERS, "/recover arrives as %.80s, Cache-Control: %.80s in place of application/json, no-store", type ? type : "(none)",
 		             sr_exchange_field(x, "Cache-Control") ? sr_exchange_field(x, "Cache-Control") : "(none)");
 	else

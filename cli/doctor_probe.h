@@ -32,6 +32,8 @@ struct sr_probe {
 	uint64_t n;                   /* the last event's number */
 	char end[SR_EVENT_ID_SIZE];   /* the first stream's terminal event, once it is stored */
 
+	bool headers_changed, no_position; /* was said once: Cache-Control, Last-Event-ID do not get through */
+
 	struct sr_watch watch, second;
 	struct sr_buf url, cure;
 	int code;                     /* not 0: Redis failed, and that was said */
@@ -80,7 +82,6 @@ void sr_probe_bad_else(struct sr_probe *p, const char *check, const char *cure, 
 /* --- the checks, in the order of their calls */
 enum sr_reached { SR_REACHED, SR_REACHED_BUFFERED, SR_UNREACHED };
 enum sr_reached sr_probe_reach(struct sr_probe *p, const char *id); /* leaves p->watch open when REACHED */
-void sr_probe_http_version(struct sr_probe *p, const struct sr_exchange *x);
 void sr_probe_live(struct sr_probe *p, const char *id);
 void sr_probe_say_buffered(struct sr_probe *p, const char *id, const char *what);
 void sr_probe_finished(struct sr_probe *p, const char *id); /* of a stream that may have to be ended first */

@@ -155,7 +155,7 @@ static const char *version_name(int version)
 	}
 }
 
-void sr_probe_http_version(struct sr_probe *p, const struct sr_exchange *x)
+static void check_http_version(struct sr_probe *p, const struct sr_exchange *x)
 {
 	if (x->version >= 20)
 		sr_probe_good(p, "web-http-version", "%s: one connection for all streams of a browser", version_name(x->version));
@@ -179,10 +179,11 @@ static void check_first_byte(struct sr_probe *p, const struct sr_exchange *x)
 
 static void check_headers(struct sr_probe *p, const struct sr_exchange *x)
 {
+	p->headers_changed = !sr_exchange_mentions(x, "Cache-Control", "no-cache") || !sr_exchange_mentions(x, "Cache-Control", "no-transform") ||
+	                     sr_exchange_mentions(x, "Cache-Control", "max-age");
 	if (sr_exchange_field(x, "Content-Length"))
 		sr_probe_bad(p, "web-headers", SR_TROUBLE_HEADERS, "Content-Length: %.20s on a stream that has no end yet", sr_exchange_field(x, "Content-Length"));
-	else if (!sr_exchange_mentions(x, "Cache-Control", "no-cache") || !sr_exchange_mentions(x, "Cache-Control", "no-transform") ||
-	         sr_exchange_mentions(x, "Cache-Control", "max-age"))
+	else if (p->headers_changed)
 		sr_probe_bad(p, "web-headers", SR_TROUBLE_HEADERS, "Cache-Control: %.80s arrives in place of sse-fcgi's no-cache, no-transform",
 		             sr_exchange_field(x, "Cache-Control") ? sr_exchange_field(x, "Cache-Control") : "(none)");
 	else if (!sr_exchange_field(x, "X-Stream-Id"))
@@ -197,7 +198,7 @@ static void report(struct sr_probe *p)
 
 	sr_probe_good(p, "web-reach", "200 text/event-stream from %s, with sse-fcgi's guard and connected event", p->server[0] ? p->server : "a server that hides its name");
 	check_first_byte(p, x);
-	sr_probe_http_version(p, x);
+	check_http_version(p, x);
 	check_headers(p, x);
 }
 

@@ -8,7 +8,7 @@ import { WebServer, basic } from '../support/webserver.mjs';
 import { program, story } from '../support/world.mjs';
 
 const KINDS = ['lighttpd', 'apache', 'nginx'];
-const HEARTBEAT = { heartbeat_interval: '2s', user_variable: undefined };
+const HEARTBEAT = { heartbeat_interval: '3s', user_variable: undefined };
 const WIDTH = 4; // doctors at a time; they mostly wait
 
 const alone = (conf, options = {}) => ({ guardian: false, lighttpd: false, timeout: 90000, conf: { ...HEARTBEAT, ...conf }, ...options });
@@ -55,11 +55,22 @@ function assertWell(said, more = []) {
   for (const name of ALL) if (name !== 'web-first-byte') assert.ok(said.good[name], `${name}: ${said.stdout}`);
 }
 
-/** The one finding. */
-function assertOnly(said, check, cure, text = /./) {
+/** The one finding; kind: of the one server that its cure is for. */
+function assertOnly(said, { check, cure, text = /./, kind }) {
+  assert.equal(said.code, 1, said.stdout + said.stderr);
   assert.deepEqual(Object.keys(said.bad), [check], said.stdout + said.stderr);
   assert.match(said.bad[check].cure, cure);
   assert.match(said.bad[check].text, text);
+  const named = said.bad[check].cure.match(/^(lighttpd|Apache|nginx): /gm) ?? [];
+  if (kind) assert.deepEqual(named.map((name) => name.toLowerCase()), [`${kind}: `], said.bad[check].cure);
+}
+
+/** Run them all, some at a time, and tell all that failed. steps: [name, function] */
+async function all(t, steps) {
+  const failures = [];
+  await each(steps, WIDTH, ([name, step]) => step().catch((error) => { failures.push(`${name}: ${error.message}`); }));
+  assert.deepEqual(failures, []);
+  t.diagnostic(steps.map(([name]) => name).join(' | '));
 }
 
 story('the shipped configurations, over TLS and HTTP/2 and without', alone(), async (world, t) => {
@@ -96,13 +107,36 @@ const BROKEN = [
 ];
 
 story('one thing broken in each', alone(), async (world, t) => {
-  const steps = BROKEN.map(({ kind, edit, tls, h2, check, cure, text }) => [`${kind}: ${edit ? edit[1].split('\n')[0] || `no ${edit[0]}` : 'no HTTP/2'}`, async () => {
-    const server = await front(world, { kind, edit, tls, h2 });
-    assertOnly(await doctor(world, server), check, cure, text);
+  await all(t, BROKEN.map(({ edit, tls, h2, ...wanted }) => [`${wanted.kind}: ${edit ? edit[1].split('\n')[0] || `no ${edit[0]}` : 'no HTTP/2'}`, async () => {
+    const server = await front(world, { kind: wanted.kind, edit, tls, h2 });
+    assertOnly(await doctor(world, server), wanted);
     await server.stop();
-  }]);
-  const failures = [];
-  await each(steps, WIDTH, ([name, step]) => step().catch((error) => { failures.push(`${name}: ${error.message}`); }));
-  assert.deepEqual(failures, []);
-  t.diagnostic(steps.map(([name]) => name).join(' | '));
+  }]));
+});
+
+story('who asks', alone(), async (world, t) => {
+  const byHeader = await world.anotherResponder('header', { user_variable: 'HTTP_X_USER_ID' });
+  const asHeader = ['--user-variable', 'HTTP_X_USER_ID'];
+  const nginx = await front(world, { kind: 'nginx' });
+  const said = (options, server = nginx) => doctor(world, server, options);
+  const setenv = 'setenv.set-request-header = ( "X-User-Id" => "", "X_User_Id" => "" )';
+  await all(t, [
+    ...KINDS.map((kind) => [`${kind}: the user in a header that the server sets`, async () => {
+      const server = await front(world, { kind, address: byHeader, userHeader: true });
+      assertWell(await said({ flags: [...asHeader, '--user', kind === 'lighttpd' ? 'intranet' : 'alice'] }, server));
+    }]),
+    ['lighttpd: and in one that the client sets', async () => {
+      const server = await front(world, { kind: 'lighttpd', address: byHeader, edit: [setenv, ''] });
+      const options = { fields: [`Authorization: ${basic('alice')}`, 'X-User-Id: alice'], flags: asHeader };
+      assertOnly(await said(options, server), { check: 'web-spoof', kind: 'lighttpd', cure: /setenv\.set-request-header = \( "X-User-Id" => "", "X_User_Id" => "" \)/, text: /X-USER-ID/ });
+    }],
+    ['lighttpd: nobody is asked for a password', async () => {
+      const server = await front(world, { kind: 'lighttpd', edit: ['auth.require = ( "" =>', 'auth.require = ( "/elsewhere" =>'] });
+      assertOnly(await said({}, server), { check: 'web-reach', kind: 'lighttpd', cure: /auth\.require/, text: /401 from sse-fcgi.*REMOTE_USER/ });
+    }],
+    ['nobody', async () => assertOnly(await said({ fields: [] }), { check: 'web-reach', cure: /--header-file FILE.*\n.*--user NAME/, text: /401 from nginx: it wants to know/ })],
+    ['a wrong password', async () => assertOnly(await said({ fields: [`Authorization: ${basic('alice', 'guess')}`] }), { check: 'web-reach', cure: /--header-file/, text: /does not accept/ })],
+    ['another user', async () => assertOnly(await said({ flags: ['--user', 'bob'] }), { check: 'web-reach', cure: /--user must be the very name/, text: /'bob'/ })],
+    ['another Redis', async () => assertOnly(await said({ flags: ['--key-prefix', 'other:'] }), { check: 'web-reach', cure: /key_prefix/, text: /another Redis/ })],
+  ]);
 });
