@@ -54,9 +54,10 @@ static bool check_stream(struct sr_probe *p, const char *id)
 {
 	struct sr_exchange *x = sr_probe_get(p, sr_probe_url(p, id, ""), sr_probe_fields(p, NULL, NULL, NULL));
 	const char *type = x ? sr_exchange_field(x, "Content-Type") : NULL;
-	bool good = x && x->status == 200 && type && strncmp(type, "text/event-stream", 17) == 0 && strstr(sr_buf_text(&x->body), "retry: ");
+	bool served = x && sr_exchange_field(x, "X-Stream-Id");
+	bool good = x && !served && x->status == 200 && type && strncmp(type, "text/event-stream", 17) == 0 && strstr(sr_buf_text(&x->body), "retry: ");
 
-	if (x && x->status == 200 && sr_exchange_field(x, "X-Stream-Id"))
+	if (served)
 		sr_probe_bad_else(p, "web-fallback", "give the --socket that the web server's configuration names", "the stream was still served by sse-fcgi: %s is not its socket", here);
 	else if (x && !good)
 		sr_probe_bad(p, "web-fallback", SR_TROUBLE_FALLBACK, "while sse-fcgi is away a stream is answered %d, %.80s: an EventSource stops for good at any status but 200",
@@ -140,6 +141,7 @@ void sr_probe_away(struct sr_probe *p)
 {
 	const char *path = p->d->ctl->flag[SR_FLAG_SOCKET];
 	struct stat st;
+	char end[SR_EVENT_ID_SIZE];
 	const char *id;
 
 	if (!p->d->ctl->flag[SR_FLAG_DISRUPTIVE] || !path || *path != '/') {
@@ -151,6 +153,6 @@ void sr_probe_away(struct sr_probe *p)
 		return;
 	}
 	id = sr_probe_stream(p, p->user);
-	if (id)
+	if (id && sr_probe_emit(p, id, "completed", end)) /* an answer that ends, and that stays */
 		try_it(p, id, path);
 }

@@ -4,9 +4,11 @@
 #include "common/mem.h"
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define LIBRARY "libcurl.so.4"
 
@@ -84,8 +86,13 @@ struct sr_web_part {
 
 struct sr_web *sr_web_new(const char *cacert, struct sr_buf *why)
 {
-	struct sr_web *w = load(why) ? sr_calloc(1, sizeof *w) : NULL;
+	struct sr_web *w;
 
+	if (cacert && access(cacert, R_OK) < 0) { /* libcurl would call it a bad certificate of the server's */
+		sr_buf_explain(why, "cannot read the certificate authorities in %s: %s", cacert, strerror(errno));
+		return NULL;
+	}
+	w = load(why) ? sr_calloc(1, sizeof *w) : NULL;
 	if (!w)
 		return NULL;
 	w->multi = lib.multi_init();
