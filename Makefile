@@ -27,7 +27,7 @@ FCGI     = main intake inspect record request client frame viewer viewer_send vi
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
 CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script \
-           doctor doctor_web doctor_probe doctor_reach doctor_live doctor_trust doctor_away doctor_cure doctor_watch web
+           doctor doctor_web doctor_probe doctor_identity doctor_reach doctor_live doctor_trust doctor_away doctor_cure doctor_watch web
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 # What the library needs of it, made apart: position-independent, hidden, and without the log.
 LIBRARY  = err mem buf clock log_none id utf8 json json_scan ndjson conf conf_table conf_value conf_address conf_file conf_load \

@@ -1,6 +1,7 @@
 /* doctor.c - a stand-in for the command, to try the web half with. */
-#include "cli/command.h"
 #include "cli/doctor.h"
+
+#include "cli/command.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* doctor_probe.h - the web half of the doctor: what its checks share. Nobody else includes it.
  *
  *   doctor_web     sr_doctor_web(): the order of the checks, and the end of all streams that were made
- *   doctor_probe   who asks; streams of the doctor's own in Redis; waiting for both sides at once
+ *   doctor_probe   streams of the doctor's own in Redis; requests; waiting for both sides at once
+ *   doctor_identity  who asks: --header-file
  *   doctor_reach   web-reach, web-first-byte, web-http-version, web-headers
  *   doctor_live    web-buffering, web-compression, web-heartbeat, web-disconnect, web-resume, web-end, web-204, web-recover
  *   doctor_trust   web-spoof, web-status-private
@@ -43,6 +44,9 @@ struct sr_probe {
 int sr_probe_init(struct sr_probe *p, struct sr_doctor *d);
 void sr_probe_release(struct sr_probe *p);
 
+/* Read --header-file; it may name the user. 0 or an exit code after a message. */
+int sr_probe_identify(struct sr_probe *p);
+
 /* Redis failed or a signal came: every wait ends at once, and no check says anything more. */
 bool sr_probe_over(const struct sr_probe *p);
 /* While something must be put back: a signal ends the waits as ever, but cannot end the process. `before`: for sigprocmask(). */
@@ -58,6 +62,7 @@ long long sr_probe_viewers(struct sr_probe *p, const char *id);
 /* --- requests */
 /* The URL of what is below the mount point: "/ID/recover"; "" when memory is out. Valid until the next call. */
 const char *sr_probe_url(struct sr_probe *p, const char *id, const char *page);
+bool sr_probe_field_is(const char *field, const char *name);
 /* The fields of a request: the user's own but for the one named `without` (or NULL), then the given ones (or NULL). */
 const char *const *sr_probe_fields(struct sr_probe *p, const char *without, const char *one, const char *two);
 /* Watch a stream; `one` is one more field, or NULL. */
