@@ -29,7 +29,8 @@ GUARDIAN = main guardian round canary sweep sample pace heal report link late dr
 CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status script \
            top top_draw look picture screen columns \
            run wrap wrap_job lookout job spawn foreground mapper percent tail ending \
-           redis_info rights process fcgi_ask doctor doctor_host doctor_socket doctor_redis doctor_settings doctor_rights doctor_trial doctor_nodes doctor_web
+           redis_info rights process fcgi_ask doctor doctor_host doctor_socket doctor_redis doctor_settings doctor_rights doctor_trial doctor_nodes \
+           doctor_web doctor_probe doctor_identity doctor_reach doctor_live doctor_trust doctor_away doctor_cure doctor_watch web
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 # What the library needs of it, made apart: position-independent, hidden, and without the log.
 LIBRARY  = err mem buf clock log_none id utf8 json json_scan ndjson conf conf_table conf_value conf_address conf_file conf_load \

@@ -12,6 +12,8 @@ die() { printf 'install-deps: %s\n' "$*" >&2; exit 1; }
 
 wanted=
 want() { wanted="$wanted $*"; }
+# Install PACKAGE only if a library is not there, under whatever package's name.
+want_library() { ls /usr/lib/*/"$1" >/dev/null 2>&1 || want "$2"; }
 # Install PACKAGE only if COMMAND is not there from elsewhere.
 want_command() { command -v "$1" >/dev/null 2>&1 || want "$2"; }
 
@@ -26,11 +28,12 @@ bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint|d
 for group in "$@"; do
 	case $group in
 	build) # libc6-dev: gcc only recommends it
-		want gcc libc6-dev libfcgi-dev libhiredis-dev libjson-c-dev libev-dev
+		want gcc libc6-dev libfcgi-dev libhiredis-dev libjson-c-dev libev-dev libcurl4-openssl-dev
 		want_command make make
 		want_command pkg-config pkgconf ;;
 	run)
-		want redis-server lighttpd spawn-fcgi ;;
+		want redis-server lighttpd spawn-fcgi
+		want_library libcurl.so.4 libcurl4 ;;
 	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running;
 	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests
 		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis

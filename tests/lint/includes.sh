@@ -16,6 +16,7 @@ only() {
 only '#include <fcgiapp\.h>' 'fcgi/intake.c'
 only '#include <fastcgi\.h>' 'fcgi/inspect.c fcgi/record.c'
 only '#include <hiredis/' 'common/redis.c common/redis_commands.c common/reply.c'
+only '#include <curl/' 'cli/web.c'
 only '#include <json-c/|#include <json\.h>' 'common/json.c'
 
 for folder in common common/lib fcgi guardian cli; do

@@ -107,17 +107,23 @@ async function medianLatency(world, who, id) {
 
 /** A client that leaves: the responder hears of it at once, or with a heartbeat. */
 async function leaving(world, { beats }) {
-  const beside = await world.viewer('staying', alice);
-  const viewer = await world.viewer('leaving', alice);
+  let passed;
+  for (let turn = 0; turn < 3 && !(passed <= beats); turn++) passed = await heartbeatsUntilNoticed(world, `leaving-${turn}`, beats);
+  assert.ok(passed <= beats, `it takes ${beats} heartbeats; another client got ${passed}`);
+}
+
+async function heartbeatsUntilNoticed(world, id, beats) {
+  const beside = await world.viewer(`beside-${id}`, alice);
+  const viewer = await world.viewer(id, alice);
   if (beats) await viewer.heartbeat(); // the next one is a whole interval away
   const before = beside.heartbeats;
   viewer.close();
   const start = performance.now();
-  await until(async () => !await world.redis.exists('sse:stream:leaving'), { what: 'a client that left to be noticed' });
+  await until(async () => !await world.redis.exists(`sse:stream:${id}`), { what: 'a client that left to be noticed' });
   const passed = beside.heartbeats - before;
   console.log(`#   noticed after ${(performance.now() - start).toFixed(0)} ms, ${passed} heartbeats`);
-  assert.ok(passed <= (beats && beats + 1), `it takes ${beats} heartbeats; another client got ${passed}`);
   beside.close();
+  return passed;
 }
 
 async function refusals(world) {

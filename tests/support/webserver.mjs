@@ -52,11 +52,12 @@ const answers = (port) => new Promise((resolve) => {
  * One web server. sites: [{host, mount, address, userHeader}], the first is the one for unknown hosts; several may have one host.
  * userHeader: with the alternative for user_variable = HTTP_X_USER_ID. configFile, instead of address: of the sse-fcgi that the server
  * starts for each request; cgi: that program. open: no authentication, X-User-Id is whatever the client
- * says; as in the demo, and only for lighttpd. tls: also listens on tlsPort, with HTTP/2.
+ * says; as in the demo, and only for lighttpd. tls: also listens on tlsPort, with HTTP/2 but for h2: false.
+ * edit: [text, another] of the snippet, for a site that is not as it should be.
  */
 export class WebServer {
-  constructor({ kind = 'lighttpd', dir, sites, tls = false, open = false, cgi }) {
-    Object.assign(this, { kind, dir, sites, tls, open, log: join(dir, `${kind}.log`), configFile: join(dir, `${kind}.conf`), www: join(dir, 'www'), share: join(dir, 'share') });
+  constructor({ kind = 'lighttpd', dir, sites, tls = false, h2 = true, open = false, cgi }) {
+    Object.assign(this, { kind, dir, sites, tls, h2, open, log: join(dir, `${kind}.log`), configFile: join(dir, `${kind}.conf`), www: join(dir, 'www'), share: join(dir, 'share') });
     assert.ok(KINDS[kind], `kind of web server: ${kind}`);
     assert.ok(!open || kind === 'lighttpd', 'only lighttpd is ever open');
     mkdirSync(this.www, { recursive: true });
@@ -87,12 +88,15 @@ export class WebServer {
   }
 
   /** A filled-in snippet of this server, as its administrator would get it. */
-  snippet({ mount = '/api/stream', address = '', userHeader = false, configFile }, name = KINDS[this.kind].snippet) {
+  snippet({ mount = '/api/stream', address = '', userHeader = false, configFile, edit }, name = KINDS[this.kind].snippet) {
     const text = execFileSync(fillScript, [name, mount, address], { env: { ...process.env, SHARE: this.share, PROGRAM: this.program } }).toString()
       .replaceAll('/etc/sse-resilience/htpasswd', this.passwords);
     assert.doesNotMatch(text, /@[A-Z]+@/, 'everything is filled in');
     const configured = configFile ? withAlternative(text, 'config').replaceAll('/etc/sse-resilience/sse-resilience.conf', configFile) : text;
-    return userHeader ? withAlternative(configured, 'header') : configured;
+    const chosen = userHeader ? withAlternative(configured, 'header') : configured;
+    if (!edit) return chosen;
+    assert.equal(chosen.split(edit[0]).length, 2, `${edit[0]} is in the snippet once`);
+    return chosen.replace(edit[0], () => edit[1]);
   }
 
   /** Write all files, and return the command that runs the server in the foreground. */
@@ -183,7 +187,8 @@ function lighttpdConfig(server) {
       ssl.engine = "enable"
       ssl.pemfile = "${server.certificate}"
       ssl.privkey = "${server.key}"
-    }` : ''}
+    }
+    ${server.h2 ? '' : 'server.feature-flags += ( "server.h2proto" => "disable" )'}` : ''}
     ${filled[0][0]}
     ${perSite.join('\n')}
     server.modules += ( "mod_dirlisting", "mod_staticfile" )
@@ -200,7 +205,7 @@ function nginxConfig(server) {
   const servers = hostsOf(sites).map((host) => `
     server {
       listen 127.0.0.1:${port} backlog=1024;
-      ${server.tls ? `listen 127.0.0.1:${tlsPort} ssl http2; ssl_certificate ${server.certificate}; ssl_certificate_key ${server.key};` : ''}
+      ${server.tls ? `listen 127.0.0.1:${tlsPort} ssl${server.h2 ? ' http2' : ''}; ssl_certificate ${server.certificate}; ssl_certificate_key ${server.key};` : ''}
       ${host ? `server_name ${host};` : ''}
       root ${www};
       ${sites.map((site, i) => (site.host === host ? `include ${dir}/nginx-site-${i}.conf;` : '')).join('\n')}
@@ -267,7 +272,7 @@ function apacheConfig(server, site) {
       Require all granted
     </Directory>
     ${hosts(port, '')}
-    ${server.tls ? `Listen 127.0.0.1:${tlsPort}\n${hosts(tlsPort, `Protocols h2 http/1.1
+    ${server.tls ? `Listen 127.0.0.1:${tlsPort}\n${hosts(tlsPort, `Protocols ${server.h2 ? 'h2 ' : ''}http/1.1
       SSLEngine on
       SSLCertificateFile ${server.certificate}
       SSLCertificateKeyFile ${server.key}`)}` : ''}
