@@ -179,6 +179,23 @@ story('top in a pipe: plain pictures or objects, as many as asked for', calm, as
   assert.equal(code, 69);
 });
 
+story('more streams than a round looks at: the latest are looked at, and that is said; list has them all', calm, async (world) => {
+  const fill = world.redis.pipeline();
+  for (let i = 0; i < 10100; i++) {
+    const id = `s-${String(i).padStart(5, '0')}`;
+    fill.hset(`sse:stream:${id}`, 'streamId', id, 'streamType', 'export', 'userId', 'ada', 'state', 'active', 'startedAt', '2026-01-01T00:00:00.000Z');
+    fill.expire(`sse:stream:${id}`, 1000).zadd('sse:active', 1e12 + i, id);
+  }
+  await fill.exec();
+  const picture = await world.json('top', '--rounds', '1');
+  assert.deepEqual([picture.active, picture.partial, picture.streams.length], [10100, true, 9000]);
+  assert.deepEqual([picture.streams[0].streamId, picture.streams.at(-1).streamId], ['s-01100', 's-10099'], 'heard of last');
+  assert.equal((await world.json('top', '--rounds', '1', '--state', 'active')).streams.length, 10000);
+  const { stdout } = await world.ssectl(['top', '--rounds', '1'], { env: { LINES: '6' } });
+  assert.match(stdout, /^only the 9000 streams that were heard of last were looked at$/m);
+  assert.equal((await world.ctl('list')).split('\n').length, 1 + 10100);
+});
+
 story('top counts what streams got that ended meanwhile, and viewers', { guardian: false, conf: { stale_threshold: '30s', beat_interval: '5s' } }, async (world) => {
   await world.ctl('open', 'watched', '--user', 'u1', '--lease');
   const viewers = [await world.viewer('watched'), await world.viewer('watched')];
