@@ -13,10 +13,10 @@ local fields = {unpack(ARGV, 3)}
 local ms = now_ms()
 
 local function viewers_of(key)
-  local said, sum = redis.pcall('HVALS', key), 0
+  local said, sum = redis.pcall('HGETALL', key), 0
   if said.err then return 0 end
-  for _, value in ipairs(said) do
-    local count, at = string.match(value, '^(%d+) (%d+)$')
+  for i = 2, #said, 2 do
+    local count, at = string.match(said[i], '^(%d+) (%d+)$')
     if count and tonumber(at) > ms - stale then sum = sum + tonumber(count) end
   end
   return sum
