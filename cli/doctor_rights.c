@@ -24,9 +24,9 @@ static const struct command { const char *rule, *words[WORDS]; } commands[] = {
 	{"hset", {"HSET", KEY, "f", "v", "g"}}, {"hdel", {"HDEL", KEY, "f"}}, {"hincrby", {"HINCRBY", KEY, "f", "x"}},
 	{"zadd", {"ZADD", KEY, "x", "m"}}, {"zrem", {"ZREM", KEY, "m"}}, {"zscore", {"ZSCORE", KEY, "m"}}, {"zcard", {"ZCARD", KEY}},
 	{"zcount", {"ZCOUNT", KEY, "0", "1"}}, {"zrange", {"ZRANGE", KEY, "0", "0"}}, {"zrangebyscore", {"ZRANGEBYSCORE", KEY, "0", "1"}},
-	{"zremrangebyscore", {"ZREMRANGEBYSCORE", KEY, "0", "1"}},
+	{"zremrangebyscore", {"ZREMRANGEBYSCORE", KEY, "0", "1"}}, {"zrevrange", {"ZREVRANGE", KEY, "0", "0"}},
 	{"xadd", {"XADD", KEY, "*", "f", "v", "g"}}, {"xrange", {"XRANGE", KEY, "-", "+"}}, {"xrevrange", {"XREVRANGE", KEY, "+", "-"}},
-	{"xlen", {"XLEN", KEY}}, {"xread", {"XREAD", "STREAMS", KEY, "0"}},
+	{"xlen", {"XLEN", KEY}}, {"xread", {"XREAD", "STREAMS", KEY, "0"}}, {"xinfo|stream", {"XINFO", "STREAM", KEY}},
 	{"publish", {"PUBLISH", CHANNEL, ""}}, {"unsubscribe", {"UNSUBSCRIBE", CHANNEL}},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
