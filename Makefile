@@ -26,7 +26,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_tab
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard \
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
+CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script snippet fill
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 # What the library needs of it, made apart: position-independent, hidden, and without the log.
 LIBRARY  = err mem buf clock log_none id utf8 json json_scan ndjson conf conf_table conf_value conf_address conf_file conf_load \
@@ -101,7 +101,7 @@ below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/form.o \
             $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
-            $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o
+            $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o $(BUILD)/cli/fill.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

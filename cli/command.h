@@ -39,5 +39,7 @@ int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
+/* snippet.c */
+int sr_command_snippet(struct sr_ctl *ctl, char **operands);
 
 #endif
