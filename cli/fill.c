@@ -77,13 +77,15 @@ enum sr_err sr_fill_check(const struct sr_fill *fill, struct sr_buf *why)
 
 	if (!e)
 		e = check_socket(fill->socket, why);
-	return e ? e : check_path("--share", fill->share, why);
+	if (!e)
+		e = check_path("--share", fill->share, why);
+	return e ? e : check_path("--program", fill->program, why);
 }
 
 /* ---- templates ---- */
 
 struct value { const char *mark, *text; size_t len; };
-enum { MOUNT, NAME, SHARE, SOCKET, HOST, PORT, VALUES };
+enum { MOUNT, NAME, SHARE, PROGRAM, SOCKET, HOST, PORT, VALUES };
 
 static void list_values(struct value values[VALUES], const struct sr_fill *fill)
 {
@@ -93,6 +95,7 @@ static void list_values(struct value values[VALUES], const struct sr_fill *fill)
 	values[MOUNT] = (struct value){"@MOUNT@", fill->mount, strlen(fill->mount)};
 	values[NAME] = (struct value){"@NAME@", strrchr(fill->mount, '/') + 1, strlen(strrchr(fill->mount, '/') + 1)};
 	values[SHARE] = (struct value){"@SHARE@", fill->share, strlen(fill->share)};
+	values[PROGRAM] = (struct value){"@PROGRAM@", fill->program, strlen(fill->program)};
 	values[SOCKET] = (struct value){"@SOCKET@", fill->socket, strlen(fill->socket)};
 	values[HOST] = (struct value){"@HOST@", fill->socket + bracket, colon ? (size_t)(colon - fill->socket) - 2 * bracket : 0};
 	values[PORT] = (struct value){"@PORT@", colon ? colon + 1 : "", colon ? strlen(colon + 1) : 0};

@@ -6,8 +6,9 @@
 
 #include "snippets.inc"
 
-#ifndef SR_SHARE_DIR /* make pkgdatadir=... says otherwise */
+#ifndef SR_SHARE_DIR /* make pkgdatadir=... sbindir=... say otherwise */
 #define SR_SHARE_DIR "/usr/local/share/sse-resilience"
+#define SR_SBIN_DIR "/usr/local/sbin"
 #endif
 
 #define UNITS "/etc/systemd/system/"
@@ -26,7 +27,7 @@ static const struct snippet { const char *name, *group, *file, *text, *what; } s
 	{"sse-fcgi@.service", "systemd", UNITS "sse-fcgi@.service", systemd_sse_fcgi__service, "one responder"},
 	{"sse-guardian.service", "systemd", UNITS "sse-guardian.service", systemd_sse_guardian_service, "the guardian"},
 	{"sse-guardian-once.service", "systemd", UNITS "sse-guardian-once.service", systemd_sse_guardian_once_service, "one pass of it"},
-	{"sse-guardian-once.timer", "systemd", UNITS "sse-guardian-once.timer", systemd_sse_guardian_once_timer, "instead of sse-guardian.service"},
+	{"sse-guardian.timer", "systemd", UNITS "sse-guardian.timer", systemd_sse_guardian_timer, "instead of sse-guardian.service"},
 	{"sysusers", "systemd", "/etc/sysusers.d/sse-resilience.conf", systemd_sse_resilience_sysusers, "then systemd-sysusers"},
 	{"tmpfiles", "systemd", "/etc/tmpfiles.d/sse-resilience.conf", systemd_sse_resilience_tmpfiles, "then systemd-tmpfiles --create"},
 	{"sysv", NULL, "/etc/init.d/sse-fcgi", init_d_sse_fcgi, "executable; spawn-fcgi and multiwatch"},
@@ -127,8 +128,9 @@ static const struct snippet *find(const struct sr_ctl *ctl, const char *name)
 
 int sr_command_snippet(struct sr_ctl *ctl, char **operands)
 {
-	const char *socket = ctl->flag[SR_FLAG_SOCKET], *share = ctl->flag[SR_FLAG_SHARE];
-	const struct sr_fill fill = {.mount = ctl->conf.mount, .socket = socket ? socket : SR_FILL_SOCKET, .share = share ? share : SR_SHARE_DIR};
+	const char *socket = ctl->flag[SR_FLAG_SOCKET], *share = ctl->flag[SR_FLAG_SHARE], *program = ctl->flag[SR_FLAG_PROGRAM];
+	const struct sr_fill fill = {.mount = ctl->conf.mount, .socket = socket ? socket : SR_FILL_SOCKET, .share = share ? share : SR_SHARE_DIR,
+	                             .program = program ? program : SR_SBIN_DIR "/sse-fcgi"};
 	const struct snippet *named;
 	struct sr_buf why;
 	int code;

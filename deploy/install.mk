@@ -73,7 +73,7 @@ TEMPLATES = $(wildcard deploy/snippets/*.in deploy/cgi/sse.cgi deploy/systemd/* 
 $(BUILD)/snippets.inc: deploy/snippets/embed.sh $(TEMPLATES) $(BUILD)/.dirs
 	$(call say,CONF $@)sh deploy/snippets/embed.sh $(TEMPLATES) >$@.raw && $(subst_dirs) $@.raw >$@.tmp && rm $@.raw && mv $@.tmp $@
 $(BUILD)/cli/snippet.o: $(BUILD)/snippets.inc
-$(BUILD)/cli/snippet.o: SR_CFLAGS += -DSR_SHARE_DIR='"$(pkgdatadir)"'
+$(BUILD)/cli/snippet.o: SR_CFLAGS += -DSR_SHARE_DIR='"$(pkgdatadir)"' -DSR_SBIN_DIR='"$(sbindir)"'
 
 # Whoever builds may have a configuration of ours, which must not count.
 define snippet
@@ -115,7 +115,7 @@ INSTALLED = \
   $(call files_to,644,$(BUILD)/sse-resilience.conf,$(docdir)/examples) \
   $(call files_to,644,README.md CHANGES.md LICENSE,$(docdir)) \
   $(call files_to,644,$(SERVERS) $(wildcard deploy/README.md),$(docdir)/examples) \
-  $(foreach f,$(wildcard deploy/examples/*),$(if $(filter %.md %.example,$(f)),644,755):$(f):$(docdir)/examples/recipes/$(notdir $(f))) \
+  $(foreach f,$(wildcard deploy/examples/*),$(if $(filter %.md %.example %.php,$(f)),644,755):$(f):$(docdir)/examples/recipes/$(notdir $(f))) \
   $(foreach f,$(filter-out %/sse.cgi,$(wildcard deploy/cgi/*)),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \

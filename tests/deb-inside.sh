@@ -107,7 +107,7 @@ for unit in $(echo "$units" | grep service); do
 	systemd-analyze security --no-pager --offline=true "$unit" 2>&1 | sed -n 's/^.*Overall exposure level for \(.*\)$/   \1/p'
 done
 [ -e /etc/systemd/system/multi-user.target.wants/sse-fcgi.service ] && [ -e /etc/systemd/system/sockets.target.wants/sse-fcgi.socket ] || die "the units are not enabled"
-[ ! -e /etc/systemd/system/timers.target.wants/sse-guardian-once.timer ] || die "the timer is enabled, though the guardian runs"
+[ ! -e /etc/systemd/system/timers.target.wants/sse-guardian.timer ] || die "the timer is enabled, though the guardian runs"
 
 step "remove: nothing runs, the web server goes on, the configuration stays"
 install remove sse-resilience

@@ -65,7 +65,7 @@ test('make install puts working programs, keeps a configuration, and make uninst
 
 // ---- units ----
 
-const UNITS = ['sse-fcgi.socket', 'sse-fcgi.service', 'sse-fcgi@.service', 'sse-guardian.service', 'sse-guardian-once.service', 'sse-guardian-once.timer'];
+const UNITS = ['sse-fcgi.socket', 'sse-fcgi.service', 'sse-fcgi@.service', 'sse-guardian.service', 'sse-guardian-once.service', 'sse-guardian.timer'];
 
 test('the systemd units are valid, and hardened', { timeout: 120000 }, async (t) => {
   const dir = folder(t);

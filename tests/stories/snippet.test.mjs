@@ -37,6 +37,7 @@ test('the list names every snippet and where it goes; each is filled in', async 
   }
   assert.equal(JSON.parse(await text('nginx', '--json')).text, await text('nginx'));
   assert.match(await text('lighttpd', '--share', '/my/share'), /"\/my\/share\/away\.cgi"/);
+  for (const name of ['sse-fcgi@.service', 'sysv', 'spawn-fcgi']) assert.match(await text(name, '--program', '/my own/sse-fcgi'), /"\/my own\/sse-fcgi"/, name);
 });
 
 test('the mount point is the configuration\'s', async (t) => {
@@ -126,6 +127,7 @@ test('what a configuration cannot hold is refused; an unknown name gets the near
     [['nginx', '--socket', '::1:9'], 64, /--socket/],
     [['nginx', '--socket', `/${'x'.repeat(107)}`], 64, /too long for a socket's path/],
     [['nginx', '--socket', '/x '], 64, /ends with a space/],
+    [['sysv', '--program', 'sse-fcgi'], 64, /--program: 'sse-fcgi' must be an absolute path/],
     [['nginx', '--share', 'cgi'], 64, /--share: 'cgi' must be an absolute path/],
     ...[...'"\'\\`|;&$%#{}\n\t\x7f'].map((c) => [['nginx', '--socket', `/a${c}b`], 64, /--socket: .* has a character that the configurations cannot hold/s]),
   ]) {
