@@ -100,7 +100,7 @@ for pair in lighttpd:/etc/lighttpd/conf-available/50-sse-resilience.conf apache:
 done
 units=$(dpkg -L sse-resilience | grep -E '/systemd/system/.*\.(service|socket|timer)$')
 [ "$(echo "$units" | wc -l)" = 6 ] || die "not six units: $units"
-# shellcheck disable=SC2086 # names of files
+# shellcheck disable=SC2046 # names of files
 quietly systemd-analyze verify --man=no $(echo "$units" | sed 's/@\./@1./')
 [ ! -s /tmp/said ] || die "systemd-analyze verify: $(cat /tmp/said)"
 for unit in $(echo "$units" | grep service); do
