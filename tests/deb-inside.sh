@@ -33,7 +33,7 @@ stream() { # ID
 }
 
 step "a web server and Redis are there already, and files are counted"
-install install systemd lighttpd redis-server openssl curl procps spawn-fcgi multiwatch
+install install systemd lighttpd redis-server openssl curl spawn-fcgi multiwatch
 systemd-tmpfiles --create >/dev/null 2>&1 || :
 quietly service redis-server start || :
 files >/tmp/before
