@@ -41,7 +41,7 @@ for group in "$@"; do
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
 		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
 	deb)
-		want debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
+		want build-essential debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
 	*)
 		bad_usage ;;
 	esac
