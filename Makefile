@@ -26,7 +26,7 @@ COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_tab
 FCGI     = main cgi relay response intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard \
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
-CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status script \
+CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status script snippet fill \
            top top_draw look picture screen columns \
            run wrap wrap_job lookout job spawn foreground mapper percent tail ending \
            redis_info rights process fcgi_ask doctor doctor_host doctor_socket doctor_redis doctor_settings doctor_rights doctor_trial doctor_nodes \
@@ -106,7 +106,7 @@ below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/response.o $(BUILD)/fcgi/relay.o $(BUILD)/fcgi/form.o \
             $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
             $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o \
-            $(BUILD)/cli/columns.o $(BUILD)/cli/age.o $(BUILD)/cli/picture.o
+            $(BUILD)/cli/columns.o $(BUILD)/cli/age.o $(BUILD)/cli/picture.o $(BUILD)/cli/fill.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

@@ -210,6 +210,22 @@ static const struct sr_command commands[] = {
 	 "  ssectl script list\n"
 	 "  ssectl script show publish >publish.lua\n"
 	 "  ssectl script show publish | redis-cli -x script load\n"},
+	{"snippet", sr_command_snippet, 0, 1, SR_BIT(SR_FLAG_JSON) | SR_BIT(SR_FLAG_SOCKET) | SR_BIT(SR_FLAG_SHARE) | SR_BIT(SR_FLAG_PROGRAM), false,
+	 "[list | NAME] [--socket ADDRESS] [--mount PATH]", "print a configuration for a web server, systemd, SysV init, cron or logrotate",
+	 "Prints one of the shipped configurations, complete, with the mount point (option mount), the\n"
+	 "responders' socket (--socket: a path, or HOST:PORT; /run/sse-resilience/fcgi.sock) and the\n"
+	 "folders of this installation; --share (away.cgi and its like) and --program (sse-fcgi) name\n"
+	 "others. list, or no name, says what there is, where it goes on Debian, and what else to do.\n"
+	 "systemd prints all units, each below its path; a unit's own name prints it alone.\n\n"
+	 "Where the mount point is not the default write it into the configuration (mount = /app/events):\n"
+	 "sse-fcgi reads it there, and so does this command.\n\n"
+	 "A line that begins with #word| is an alternative, or belongs into another file, as the comment\n"
+	 "above it says: remove the mark from all lines with that word. Needs no Redis.\n\n"
+	 "Examples:\n"
+	 "  ssectl snippet lighttpd >/etc/lighttpd/conf-available/50-sse-resilience.conf\n"
+	 "  ssectl snippet apache --mount /app/events --socket 127.0.0.1:9000\n"
+	 "  ssectl snippet nginx | sed 's/^#limits|//'\n"
+	 "  ssectl snippet sse-fcgi.socket --socket /run/my/fcgi.sock >/etc/systemd/system/sse-fcgi.socket\n"},
 };
 
 #define COUNT (sizeof commands / sizeof *commands)

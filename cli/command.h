@@ -44,5 +44,7 @@ int sr_command_orphans(struct sr_ctl *ctl, char **operands);
 int sr_command_doctor(struct sr_ctl *ctl, char **operands);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
+/* snippet.c */
+int sr_command_snippet(struct sr_ctl *ctl, char **operands);
 
 #endif

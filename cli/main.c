@@ -45,6 +45,8 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"header-file", "FILE", "doctor: send these header fields, one a line, as a password."},
 	{"cacert", "FILE", "doctor: trust the certificate authorities in this file."},
 	{"disruptive", NULL, "doctor: also try what happens while the responder is away."},
+	{"share", "FOLDER", "snippet: where away.cgi and its like are, if not where they are installed."},
+	{"program", "FILE", "snippet: sse-fcgi, if not where it is installed."},
 };
 
 static void print_general_help(void)

@@ -11,11 +11,11 @@ sed -n 1p deploy/debian/changelog | grep -q "($version)" || die "deploy/debian/c
 tree=$into/sse-resilience-$version
 rm -rf "$into"
 mkdir -p "$tree"
-# What is known to git, as it is now; in a tree without git everything but what was built.
-if [ -e .git ]; then
+# What is known to git, as it is now; without git everything but what was built.
+if [ -e .git ] && command -v git >/dev/null; then
 	git ls-files --cached --others --exclude-standard -z | xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' list
 else
-	find . -type f ! -path './build/*' ! -path './run*' ! -path '*/node_modules/*' -print0
+	find . -type f ! -path './.git' ! -path './.git/*' ! -path './build/*' ! -path './run*' ! -path '*/node_modules/*' -print0
 fi | tar -c --null -T - -f - | tar -x -C "$tree" -f -
 cp -R deploy/debian "$tree/debian"
 [ ! -f common/lib/sse_resilience.c ] || cat "$tree/debian/control.library" >>"$tree/debian/control"

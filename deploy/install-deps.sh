@@ -34,16 +34,17 @@ for group in "$@"; do
 	run)
 		want redis-server lighttpd spawn-fcgi
 		want_library libcurl.so.4 libcurl4 ;;
-	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running;
+	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running,
+	     # and procps for the /bin/kill of the units;
 	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests
 		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis
-		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd multiwatch logrotate
+		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd procps multiwatch logrotate
 		node_is_new_enough || want nodejs
 		want_command npm npm ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
 		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
 	deb)
-		want debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
+		want build-essential debhelper dpkg-dev fakeroot lintian mmdebstrap ;;
 	*)
 		bad_usage ;;
 	esac

@@ -43,9 +43,9 @@ $(COMMON:%=$(BUILD)/common/%.o): $(BUILD)/.sysconfdir
 
 MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8].in)) \
           $(patsubst deploy/man/%,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8]))
-UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(patsubst %.in,%,$(filter %.socket %.service %.timer %.service.in,$(wildcard deploy/systemd/*))))
+UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(filter %.socket %.service %.timer,$(patsubst %.in,%,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
-HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in))
+HOSTING = $(BUILD)/init.d/sse-fcgi $(BUILD)/init.d/sse-guardian $(BUILD)/cron.d/sse-guardian $(BUILD)/logrotate.d/sse-resilience
 SERVERS = $(foreach s,lighttpd apache nginx lighttpd-cgi apache-cgi,$(BUILD)/examples/$(s).conf)
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
@@ -66,16 +66,34 @@ $(BUILD)/sse-resilience.conf: deploy/sse-resilience.conf.head $(BUILD)/options $
 $(BUILD)/completion/%: deploy/completion/%.in deploy/completion/fill.awk $(BUILD)/options $(PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,GEN $@)LC_ALL=C awk -v build=$(BUILD) -f deploy/completion/fill.awk $< >$@.tmp && mv $@.tmp $@
-$(BUILD)/examples/%.conf: deploy/snippets/%.conf.in deploy/snippets/fill.sh $(BUILD)/.dirs
-	@mkdir -p $(@D)
-	$(call say,CONF $@)SHARE=$(pkgdatadir) PROGRAM=$(sbindir)/sse-fcgi sh deploy/snippets/fill.sh $* | sed 's|/usr/bin/sse-fcgi|$(sbindir)/sse-fcgi|' >$@.tmp && mv $@.tmp $@
-# Whatever else has a path in it.
-$(BUILD)/%: deploy/%.in $(BUILD)/.dirs
-	@mkdir -p $(@D)
-	$(call say,GEN $@)$(subst_dirs) $< >$@.tmp && { [ ! -x $< ] || chmod 755 $@.tmp; } && mv $@.tmp $@
-$(BUILD)/systemd/%: deploy/systemd/%
-	@mkdir -p $(@D)
-	$(call say,GEN $@)cp $< $@
+
+# --- templates: in ssectl, which fills them in -----------------------------------------------------------------------
+
+TEMPLATES = $(wildcard deploy/snippets/*.in deploy/cgi/sse.cgi deploy/systemd/* deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in)
+$(BUILD)/snippets.inc: deploy/snippets/embed.sh $(TEMPLATES) $(BUILD)/.dirs
+	$(call say,CONF $@)sh deploy/snippets/embed.sh $(TEMPLATES) >$@.raw && $(subst_dirs) $@.raw >$@.tmp && rm $@.raw && mv $@.tmp $@
+$(BUILD)/cli/snippet.o: $(BUILD)/snippets.inc
+$(BUILD)/cli/snippet.o: SR_CFLAGS += -DSR_SHARE_DIR='"$(pkgdatadir)"' -DSR_SBIN_DIR='"$(sbindir)"'
+
+# Whoever builds may have a configuration of ours, which must not count.
+define snippet
+@mkdir -p $(@D)
+$(call say,CONF $@)env -i $(BUILD)/ssectl --config=/dev/null snippet $(1) >$@.tmp && mv $@.tmp $@
+endef
+$(SERVERS): $(BUILD)/examples/%.conf: $(BUILD)/ssectl
+	$(call snippet,$*)
+$(UNITS): $(BUILD)/systemd/%: $(BUILD)/ssectl
+	$(call snippet,$*)
+$(BUILD)/systemd/sse-resilience.%: $(BUILD)/ssectl
+	$(call snippet,$*)
+$(BUILD)/init.d/sse-fcgi: $(BUILD)/ssectl
+	$(call snippet,sysv)
+$(BUILD)/init.d/sse-guardian: $(BUILD)/ssectl
+	$(call snippet,sysv-guardian)
+$(BUILD)/cron.d/sse-guardian: $(BUILD)/ssectl
+	$(call snippet,cron)
+$(BUILD)/logrotate.d/sse-resilience: $(BUILD)/ssectl
+	$(call snippet,logrotate)
 
 # --- install -------------------------------------------------------------------------------------------------------
 
@@ -97,8 +115,8 @@ INSTALLED = \
   $(call files_to,644,$(BUILD)/sse-resilience.conf,$(docdir)/examples) \
   $(call files_to,644,README.md CHANGES.md LICENSE,$(docdir)) \
   $(call files_to,644,$(SERVERS) $(wildcard deploy/README.md),$(docdir)/examples) \
+  $(foreach f,$(wildcard deploy/examples/*),$(if $(filter %.md %.example %.php,$(f)),644,755):$(f):$(docdir)/examples/recipes/$(notdir $(f))) \
   $(foreach f,$(filter-out %/sse.cgi,$(wildcard deploy/cgi/*)),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
-  $(foreach f,$(wildcard deploy/snippets/* deploy/cgi/sse.cgi),$(if $(filter %.sh %.cgi,$(f)),755,644):$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \
   644:$(BUILD)/systemd/sse-resilience.sysusers:$(sysusersdir)/sse-resilience.conf \

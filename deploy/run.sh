@@ -266,7 +266,7 @@ write_conf() {
 		maxmemory-policy noeviction
 	END
 	# What a real site would use, to the letter, but for a limit that this shell may not raise so far.
-	SHARE=$root/deploy/cgi "$root/deploy/snippets/fill.sh" lighttpd /api/stream "$socket_dir/fcgi.sock" >"$dir/streams.conf" ||
+	"$BUILD/ssectl" --config "$conf" snippet lighttpd --socket "$socket_dir/fcgi.sock" --share "$root/deploy/cgi" >"$dir/streams.conf" ||
 		die "the web server's configuration cannot be made"
 	sed -i -e "s/^server.max-fds .*/server.max-fds = $max_fds/" -e "s/^server.max-connections .*/server.max-connections = $((max_fds / 2))/" "$dir/streams.conf"
 	cat >"$dir/lighttpd.conf" <<-END

@@ -33,7 +33,7 @@ stream() { # ID
 }
 
 step "a web server and Redis are there already, and files are counted"
-install install systemd lighttpd redis-server openssl curl procps spawn-fcgi multiwatch
+install install systemd lighttpd redis-server openssl curl spawn-fcgi multiwatch
 systemd-tmpfiles --create >/dev/null 2>&1 || :
 quietly service redis-server start || :
 files >/tmp/before
@@ -81,15 +81,33 @@ quietly service apache2 restart
 within 10 curl -sS -o /dev/null http://127.0.0.1/
 stream behind-apache
 quietly service apache2 stop
-install purge apache2 apache2-bin apache2-data apache2-utils
 quietly service lighttpd start
 
-step "manuals, units, completion are in their places"
-for file in /usr/share/man/man8/sse-fcgi.8.gz /usr/share/bash-completion/completions/ssectl /etc/logrotate.d/sse-resilience /usr/lib/tmpfiles.d/sse-resilience.conf; do
-	[ -s "$file" ] || die "$file is missing"
+step "everything is in its place, and what it says of itself agrees"
+doc=/usr/share/doc/sse-resilience
+for file in /usr/share/man/man1/ssectl.1.gz /usr/share/man/man5/sse-resilience.conf.5.gz /usr/share/man/man7/sse-resilience.7.gz /usr/share/man/man7/sse-resilience-redis.7.gz \
+	/usr/share/man/man8/sse-fcgi.8.gz /usr/share/man/man8/sse-guardian.8.gz /usr/share/bash-completion/completions/ssectl /usr/share/zsh/vendor-completions/_ssectl \
+	/usr/share/fish/vendor_completions.d/ssectl.fish /etc/logrotate.d/sse-resilience /usr/lib/tmpfiles.d/sse-resilience.conf /usr/lib/sysusers.d/sse-resilience.conf \
+	/etc/init.d/sse-fcgi /etc/init.d/sse-guardian $doc/examples/nginx.conf $doc/examples/cron.d/sse-guardian $doc/examples/recipes/shell-ssectl.sh $doc/README.Debian; do
+	[ -s "$file" ] || [ -s "$file.gz" ] || die "$file is missing"
+done
+sse-fcgi --config=/dev/null --dump-config | sed 's/ =.*//' | while read -r option; do
+	grep -q "^#$option =" $doc/examples/sse-resilience.conf || die "sse-resilience.conf has no #$option"
+done
+for pair in lighttpd:/etc/lighttpd/conf-available/50-sse-resilience.conf apache:/etc/apache2/conf-available/sse-resilience.conf sysv:/etc/init.d/sse-fcgi logrotate:/etc/logrotate.d/sse-resilience; do
+	ssectl snippet "${pair%%:*}" >/tmp/snippet
+	cmp /tmp/snippet "${pair#*:}" || die "ssectl snippet ${pair%%:*} is not ${pair#*:}"
+done
+units=$(dpkg -L sse-resilience | grep -E '/systemd/system/.*\.(service|socket|timer)$')
+[ "$(echo "$units" | wc -l)" = 6 ] || die "not six units: $units"
+# shellcheck disable=SC2046 # names of files
+quietly systemd-analyze verify --man=no $(echo "$units" | sed 's/@\./@1./')
+[ ! -s /tmp/said ] || die "systemd-analyze verify: $(cat /tmp/said)"
+for unit in $(echo "$units" | grep service); do
+	systemd-analyze security --no-pager --offline=true "$unit" 2>&1 | sed -n 's/^.*Overall exposure level for \(.*\)$/   \1/p'
 done
 [ -e /etc/systemd/system/multi-user.target.wants/sse-fcgi.service ] && [ -e /etc/systemd/system/sockets.target.wants/sse-fcgi.socket ] || die "the units are not enabled"
-[ ! -e /etc/systemd/system/timers.target.wants/sse-guardian-once.timer ] || die "the timer is enabled, though the guardian runs"
+[ ! -e /etc/systemd/system/timers.target.wants/sse-guardian.timer ] || die "the timer is enabled, though the guardian runs"
 
 step "remove: nothing runs, the web server goes on, the configuration stays"
 install remove sse-resilience
@@ -100,10 +118,14 @@ quietly lighttpd -tt -f /etc/lighttpd/lighttpd.conf
 quietly service lighttpd restart
 within 10 curl -sS -o /dev/null http://127.0.0.1/
 [ -s /etc/sse-resilience/sse-resilience.conf ] || die "remove took the configuration"
+[ -z "$(find /etc/*/conf-enabled -name '*sse-resilience*')" ] || die "a web server still uses it: $(find /etc/*/conf-enabled -name '*sse-resilience*')"
+quietly apache2ctl configtest
 
 step "purge: nothing is left"
 # shellcheck disable=SC2046 # names of packages
 install purge sse-resilience $(dpkg-query -W -f '${Package} ' 'libsse-resilience*' 2>/dev/null || :)
+[ -z "$(find /etc /var/lib/apache2 -name '*sse-resilience*' -o -name 'sse-*')" ] || die "left behind: $(find /etc /var/lib/apache2 -name '*sse-resilience*' -o -name 'sse-*')"
+install purge apache2 apache2-bin apache2-data apache2-utils
 install autoremove --purge
 files >/tmp/after
 # What other packages left, and what Apache made, is not ours.

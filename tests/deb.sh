@@ -33,7 +33,7 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 
 # With the network: only fetch. The rest happens without one, in namespaces that end with the script, and all it started.
-chroot "$root" sh -c 'apt-get -qq update && apt-get -qq install --download-only -y /deb/*.deb systemd redis-server lighttpd apache2 openssl curl procps' >"$work/fetch.log" 2>&1 ||
+chroot "$root" sh -c 'apt-get -qq update && apt-get -qq install --download-only -y /deb/*.deb systemd redis-server lighttpd apache2 openssl curl' >"$work/fetch.log" 2>&1 ||
 	{ cat "$work/fetch.log" >&2; die "cannot fetch the packages that ours need"; }
 unshare --mount --net --pid --fork --kill-child --uts sh -c '
-	mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && mkdir -p "$1/dev/pts" && mount -t devpts devpts "$1/dev/pts" && ip link set lo up && exec chroot "$1" sh /deb/deb-inside.sh' sh "$root"
+	mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && mkdir -p "$1/dev/pts" && mount -t devpts devpts "$1/dev/pts" && ip link set lo up && exec env -i PATH="$PATH" TERM=dumb chroot "$1" sh /deb/deb-inside.sh' sh "$root"

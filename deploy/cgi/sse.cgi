@@ -2,8 +2,9 @@
 # sse.cgi - plain CGI in front of running sse-fcgi processes, for sites that may only write .htaccess files. One small process a
 # request: this shell becomes cgi-fcgi (Debian: libfcgi-bin), which copies what the responder sends.
 #
-# Copy it into the site under the name that is the mount point's last part, e.g. to DOCROOT/api/stream for /api/stream, make it
-# executable, and put a filled-in deploy/snippets/htaccess.in beside it. SSE_FCGI_SOCKET (SetEnv) names another socket.
+# `ssectl snippet sse.cgi` prints it. Copy it into the site under the name that is the mount point's last part, e.g. to
+# DOCROOT/api/stream for /api/stream, make it executable, and put what `ssectl snippet htaccess` prints beside it.
+# SSE_FCGI_SOCKET (SetEnv) names another socket.
 #
 # The .htaccess names this script as the page for status 500, which is what becomes of a request when no responder answers. It
 # then runs a second time, and says `retry:` to a stream, as any status but 200 stops an EventSource for good. No blank

@@ -3,6 +3,7 @@
 #   awk -v build=build -f fill.awk TEMPLATE
 #
 #   @COMMANDS@ @FLAGS@ @VALUED@   in a line: all commands, all flags, the flags that take a value
+#   @SNIPPETS@                    in a line: what ssectl snippet prints
 #   @CASES@ @WORDS@               lines of case: a command's own flags; the words that an option takes
 #   @ZSH_COMMANDS@ @FISH@         lines of these shells
 function fail(why) { print "fill.awk: " why >"/dev/stderr"; exit 1 }
@@ -66,6 +67,9 @@ BEGIN {
 	add_flag("--check-config", "Check the configuration.")
 	add_flag("--dump-config", "Print the configuration.")
 	for (i = 1; i <= count; i++) if (name[i] != "help") list[i] = own_flags(name[i])
+	snippets = "list"
+	n = run(build "/ssectl --config=/dev/null snippet list")
+	for (i = 1; i <= n; i++) { split(lines[i], part, " "); snippets = snippets " " part[1] }
 }
 /^@CASES@$/ {
 	for (i = 1; i <= count; i++) if (list[i]) printf "\t%s) own=\"%s\" ;;\n", name[i], list[i]
@@ -91,7 +95,8 @@ BEGIN {
 		printf "complete -c ssectl%s -l %s%s -d %s\n", seen ? " -n '__fish_seen_subcommand_from" seen "'" : "", substr(flag[i], 3),
 			!value[i] ? "" : value[i] == "FILE" ? " -r -F" : words ~ / / ? " -x -a '" words "'" : " -x", quoted(helped[i])
 	}
+	print "complete -c ssectl -n '__fish_seen_subcommand_from snippet' -a '" snippets "'"
 	print "complete -c ssectl -n '__fish_seen_subcommand_from help' -a '" commands " options'"
 	next
 }
-{ gsub(/@COMMANDS@/, commands); gsub(/@FLAGS@/, all); gsub(/@VALUED@/, valued); print }
+{ gsub(/@COMMANDS@/, commands); gsub(/@FLAGS@/, all); gsub(/@VALUED@/, valued); gsub(/@SNIPPETS@/, snippets); print }

@@ -6,11 +6,12 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endFlow, more, startFlow } from '../support/flow.mjs';
-import { Peer, requestBytes } from '../support/fcgipeer.mjs';
+import { Peer, ask, requestBytes } from '../support/fcgipeer.mjs';
 import { Manager, SharedSocket } from '../support/manager.mjs';
 import { Process, isRunning, run } from '../support/proc.mjs';
 import { build, program, story } from '../support/world.mjs';
 import { crowd, repeatedly, until, within } from '../support/wait.mjs';
+import { freePort } from '../support/webserver.mjs';
 
 const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -64,7 +65,7 @@ test('make install puts working programs, keeps a configuration, and make uninst
 
 // ---- units ----
 
-const UNITS = ['sse-fcgi.socket', 'sse-fcgi.service', 'sse-fcgi@.service', 'sse-guardian.service', 'sse-guardian-once.service', 'sse-guardian-once.timer'];
+const UNITS = ['sse-fcgi.socket', 'sse-fcgi.service', 'sse-fcgi@.service', 'sse-guardian.service', 'sse-guardian-once.service', 'sse-guardian.timer'];
 
 test('the systemd units are valid, and hardened', { timeout: within(120000) }, async (t) => {
   const dir = folder(t);
@@ -85,6 +86,15 @@ test('the systemd units are valid, and hardened', { timeout: within(120000) }, a
   writeFileSync(join(dir, 'tmpfiles.conf'), tmp);
   await succeeds('systemd-tmpfiles', ['--create', `--root=${dir}`, join(dir, 'tmpfiles.conf')]);
   assert.ok(statSync(join(dir, 'run/sse-resilience')).isDirectory());
+});
+
+test('what make installs is what ssectl snippet prints', { timeout: 120000 }, async () => {
+  await make('docs');
+  for (const [name, file] of [...UNITS.map((unit) => [unit, `systemd/${unit}`]), ['tmpfiles', 'systemd/sse-resilience.tmpfiles'], ['sysusers', 'systemd/sse-resilience.sysusers'],
+    ['sysv', 'init.d/sse-fcgi'], ['sysv-guardian', 'init.d/sse-guardian'], ['cron', 'cron.d/sse-guardian'], ['logrotate', 'logrotate.d/sse-resilience'],
+    ...['lighttpd', 'apache', 'nginx'].map((server) => [server, `examples/${server}.conf`])]) {
+    assert.equal(await succeeds(program('ssectl'), ['--config', '/dev/null', 'snippet', name]), readFileSync(join(build, file), 'utf8'), name);
+  }
 });
 
 // ---- notifications ----
@@ -265,6 +275,18 @@ story('the SysV script of sse-fcgi: start, status, reload, rolling restart under
   await service('status', 3);
   await service('stop');
   assert.ok(!existsSync(world.fcgi), 'the socket is gone');
+});
+
+story('the SysV script of sse-fcgi on a port', nothing, async (world) => {
+  await make('docs');
+  const port = await freePort();
+  const service = initScript(world, 'sse-fcgi', { SOCKET: `127.0.0.1:${port}`, PROCESSES: '1' });
+  await service('start');
+  const { status } = await ask({ host: '127.0.0.1', port }, { path: '/api/stream/-/health' });
+  assert.equal(status, 200);
+  assert.match(await service('status'), /1 of 1/);
+  await service('stop');
+  await service('status', 3);
 });
 
 story('the SysV script of sse-guardian', nothing, async (world) => {

@@ -13,7 +13,7 @@ import { Process, isRunning, processesMentioning, run } from './proc.mjs';
 import { RedisServer } from './redisd.mjs';
 import { Follower, HttpStream, SseParser } from './sse.mjs';
 import { settled, stays, until } from './wait.mjs';
-import { KINDS, WebServer, fillScript } from './webserver.mjs';
+import { KINDS, WebServer } from './webserver.mjs';
 
 const folder = (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'sr-harness-'));
@@ -158,18 +158,6 @@ for (const kind of Object.keys(KINDS)) {
     }
   });
 }
-
-test('a snippet is filled in only with what its languages can hold', async () => {
-  const fill = (...args) => run(fillScript, args);
-  for (const args of [[], ['iis'], ['nginx', 'x'], ['nginx', '/x/'], ['nginx', '/'], ['nginx', '/a b'], ['nginx', '/a"b'], ['nginx', '/x', 'y'], ['nginx', '/x', '/a"b'], ['nginx', '/x', '/a|b'], ['nginx', '/x', '/a&b'], ['nginx', '/x', '/a$b'], ['nginx', '/x', '/a\nb'], ['nginx', '/x', 'h:p']]) {
-    const { code, stdout, stderr } = await fill(...args);
-    assert.equal(code, 64, args.join(' '));
-    assert.equal(stdout, '');
-    assert.match(stderr, /^fill\.sh: /);
-  }
-  const { stdout } = await fill('nginx');
-  assert.match(stdout, /fastcgi_pass "unix:\/run\/sse-resilience\/fcgi\.sock";/, 'with the defaults of sse-fcgi');
-});
 
 test('the checker finds what is lost, doubled, out of order or wrongly ended', () => {
   const log = ['token', 'token', 'token', 'completed'].map((type, i) => ({ id: `${i + 1}-0`, type, data: '{}' }));

@@ -1,7 +1,7 @@
-// lighttpd, Apache httpd or nginx in a private folder, in front of responders, configured by what deploy/snippets ships.
+// lighttpd, Apache httpd or nginx in a private folder, in front of responders, configured by what `ssectl snippet` prints.
 //
 // Only the main part is written here, as Debian's own files have it where that matters. Everything about streams comes
-// from deploy/snippets/fill.sh, unchanged but for the path of the password file.
+// from there, unchanged but for the path of the password file.
 import http from 'node:http';
 import net from 'node:net';
 import { execFileSync } from 'node:child_process';
@@ -10,11 +10,11 @@ import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, re
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
+import { program } from './build.mjs';
 import { Process, run } from './proc.mjs';
 import { until } from './wait.mjs';
 
 const deploy = join(dirname(fileURLToPath(import.meta.url)), '../../deploy');
-export const fillScript = join(deploy, 'snippets/fill.sh');
 const isRoot = process.getuid() === 0;
 
 /** Who may read: a name and its password. */
@@ -88,8 +88,9 @@ export class WebServer {
   }
 
   /** A filled-in snippet of this server, as its administrator would get it. */
-  snippet({ mount = '/api/stream', address = '', userHeader = false, configFile, edit }, name = KINDS[this.kind].snippet) {
-    const text = execFileSync(fillScript, [name, mount, address], { env: { ...process.env, SHARE: this.share, PROGRAM: this.program } }).toString()
+  snippet({ mount = '/api/stream', address = '/run/none', userHeader = false, configFile, edit }, name = KINDS[this.kind].snippet) {
+    const text = execFileSync(program('ssectl'), ['--config', '/dev/null', 'snippet', name, '--mount', mount, '--socket', address,
+      '--share', this.share, ...(this.program ? ['--program', this.program] : [])]).toString()
       .replaceAll('/etc/sse-resilience/htpasswd', this.passwords);
     assert.doesNotMatch(text, /@[A-Z]+@/, 'everything is filled in');
     const configured = configFile ? withAlternative(text, 'config').replaceAll('/etc/sse-resilience/sse-resilience.conf', configFile) : text;

@@ -2,9 +2,9 @@
 import { test } from 'node:test';
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import assert from 'node:assert/strict';
+import { build, program } from './build.mjs';
 import { Process, processesMentioning, run } from './proc.mjs';
 import { RedisServer } from './redisd.mjs';
 import { Responders } from './responders.mjs';
@@ -14,13 +14,7 @@ import { Producer } from './producer.mjs';
 import { WebServer } from './webserver.mjs';
 import { until, within } from './wait.mjs';
 
-const repo = join(dirname(fileURLToPath(import.meta.url)), '../..');
-export const build = process.env.SR_BUILD ?? join(repo, 'build');
-export function program(name) {
-  const path = join(build, name);
-  assert.ok(existsSync(path), `${path} is missing: build first (make), or name the folder in SR_BUILD`);
-  return path;
-}
+export { build, program };
 
 /** ms that a peer has for its request, longer than any story takes over one. */
 export const RECEIVE_MS = within(3000);
