@@ -86,5 +86,6 @@ trap 'interrupted 143' TERM
 trap 'interrupted 129' HUP
 set -m # or the command would ignore SIGINT
 "$@" <&0 &
+set +m
 wait "$!"
 finish "$?"
