@@ -56,11 +56,28 @@ void sr_doctor_say(struct sr_doctor *d, enum sr_finding finding, const char *che
 	fflush(stdout);
 }
 
+#define URL_MAX 2000
+
+/* As people paste it: with slashes at its end. */
+static bool take_url(struct sr_doctor *d, char *word)
+{
+	size_t len = strlen(word), scheme = strncmp(word, "http://", 7) == 0 ? 7 : strncmp(word, "https://", 8) == 0 ? 8 : 0;
+
+	while (len > scheme && word[len - 1] == '/')
+		word[--len] = '\0';
+	d->url = word;
+	return scheme > 0 && len > scheme && len <= URL_MAX && word[scheme] != '/' && !strpbrk(word, "?#@ \t\r\n");
+}
+
 int sr_command_doctor(struct sr_ctl *ctl, char **operands)
 {
 	struct sr_doctor d = {.ctl = ctl, .url = operands[0], .redis = true};
 	struct sigaction action = {.sa_handler = note, .sa_flags = (int)SA_RESETHAND};
-	int code = sr_ctl_connect(ctl);
+	int code;
+
+	if (!operands[0] || !take_url(&d, operands[0]))
+		return sr_ctl_fail(ctl, SR_EX_USAGE, NULL, "'%.200s' is no URL of a mount point", operands[0] ? operands[0] : "");
+	code = sr_ctl_connect(ctl);
 
 	for (int i = 0; i < 3; i++)
 		sigaction((int[]){SIGINT, SIGTERM, SIGHUP}[i], &action, NULL);
