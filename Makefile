@@ -106,7 +106,7 @@ below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
 PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/response.o $(BUILD)/fcgi/relay.o $(BUILD)/fcgi/form.o \
             $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
             $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o \
-            $(BUILD)/cli/columns.o $(BUILD)/cli/age.o $(BUILD)/cli/picture.o $(BUILD)/cli/fill.o
+            $(BUILD)/cli/columns.o $(BUILD)/cli/age.o $(BUILD)/cli/picture.o $(BUILD)/cli/fill.o $(BUILD)/cli/doctor_cure.o
 SUPPORT   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(PURE) $(SUPPORT) $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

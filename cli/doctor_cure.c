@@ -1,5 +1,4 @@
-/* doctor_cure.c - see doctor_cure.h. In the texts @MOUNT@ @SOCKET@ stand for values as in deploy/snippets, @SECONDS@ for a time that
- * several heartbeats fit into, @VARIABLE@ for HTTP_X_USER_ID, @FIELD@ for X-User-Id and @SPELLED@ for X_User_Id. */
+/* doctor_cure.c - see doctor_cure.h. The texts have blanks, like @MOUNT@: the table at `blanks` says what fills them. */
 #include "cli/doctor_cure.h"
 
 #include <ctype.h>
@@ -10,20 +9,18 @@
 #define IN_LIGHTTPD "in $HTTP[\"url\"] =^ \"@MOUNT@/\" { }:\n    "
 #define IN_APACHE "in <Location \"@MOUNT@/\">:\n    "
 #define IN_NGINX "in location ^~ @MOUNT@/ { }:\n    "
-#define PROXY_PASS "ProxyPass \"unix:@SOCKET@|fcgi://sse-resilience@MOUNT@/\" flushpackets=on timeout=@SECONDS@ retry=0"
-#define RIGHTS "\n    and the socket must be the web server's to write: spawn-fcgi -s @SOCKET@ -M 0600 -U www-data -G www-data …,\n" \
-	"    or SocketUser=www-data, SocketMode=0600 in sse-fcgi.socket"
+#define PROXY_PASS "ProxyPass \"@BACKEND@@MOUNT@/\" flushpackets=on timeout=@SECONDS@ retry=0"
 
 static const char *const cures[SR_TROUBLES][SR_FRONT_UNKNOWN] = {
 	[SR_TROUBLE_ROUTE] = {
-		IN_LIGHTTPD "fastcgi.server = ( \"@MOUNT@\" => (( \"socket\" => \"@SOCKET@\", \"check-local\" => \"disable\", \"tcp-fin-propagate\" => \"enable\" )) )",
+		IN_LIGHTTPD "fastcgi.server = ( \"@MOUNT@\" => (( @ADDRESS@, \"check-local\" => \"disable\", \"tcp-fin-propagate\" => \"enable\" )) )",
 		"a2enmod proxy_fcgi, and " IN_APACHE PROXY_PASS,
-		IN_NGINX "fastcgi_pass \"unix:@SOCKET@\";",
+		IN_NGINX "fastcgi_pass @LISTENER@;",
 	},
 	[SR_TROUBLE_RESPONDER] = {
-		"in fastcgi.server:\n    \"socket\" => \"@SOCKET@\"," RIGHTS,
-		IN_APACHE PROXY_PASS RIGHTS,
-		IN_NGINX "fastcgi_pass \"unix:@SOCKET@\";" RIGHTS,
+		"in fastcgi.server:\n    @ADDRESS@,@RIGHTS@",
+		IN_APACHE PROXY_PASS "@RIGHTS@",
+		IN_NGINX "fastcgi_pass @LISTENER@;@RIGHTS@",
 	},
 	[SR_TROUBLE_PATH_INFO] = {
 		"no slash at the end of the key of fastcgi.server:\n    fastcgi.server = ( \"@MOUNT@\" => …",
@@ -133,36 +130,91 @@ static enum sr_err field_name(struct sr_buf *out, const char *variable, char joi
 	return e;
 }
 
-/* A placeholder's value. false: `text` begins with none. */
-static bool fill_one(struct sr_buf *out, const struct sr_site *site, const char *text, size_t *len, enum sr_err *e)
+static bool is_path(const struct sr_site *site)
 {
-	static const char *const names[] = {"@MOUNT@", "@SOCKET@", "@VARIABLE@", "@SECONDS@", "@FIELD@", "@SPELLED@"};
-	const char *values[] = {site->mount, site->socket, site->variable};
-	int64_t four = site->heartbeat_ms * 4 / 1000;
-	size_t i = 0;
-
-	while (i < 6 && strncmp(text, names[i], strlen(names[i])) != 0)
-		i++;
-	if (i == 6)
-		return false;
-	*len = strlen(names[i]);
-	if (i < 3)
-		*e = sr_buf_puts(out, values[i]);
-	else if (i == 3)
-		*e = sr_buf_printf(out, "%" PRId64, four > 120 ? four : 120);
-	else
-		*e = field_name(out, site->variable, i == 4 ? '-' : '_');
-	return true;
+	return *site->socket == '/';
 }
+
+static enum sr_err put_mount(struct sr_buf *out, const struct sr_site *site)
+{
+	return sr_buf_puts(out, site->mount);
+}
+
+/* lighttpd's */
+static enum sr_err put_address(struct sr_buf *out, const struct sr_site *site)
+{
+	const char *port = strrchr(site->socket, ':');
+
+	if (is_path(site) || !port)
+		return sr_buf_printf(out, "\"socket\" => \"%s\"", site->socket);
+	return sr_buf_printf(out, "\"host\" => \"%.*s\", \"port\" => %s", (int)(port - site->socket), site->socket, port + 1);
+}
+
+/* Apache's */
+static enum sr_err put_backend(struct sr_buf *out, const struct sr_site *site)
+{
+	return sr_buf_printf(out, is_path(site) ? "unix:%s|fcgi://sse-resilience" : "fcgi://%s", site->socket);
+}
+
+/* nginx's */
+static enum sr_err put_listener(struct sr_buf *out, const struct sr_site *site)
+{
+	return sr_buf_printf(out, is_path(site) ? "\"unix:%s\"" : "%s", site->socket);
+}
+
+static enum sr_err put_rights(struct sr_buf *out, const struct sr_site *site)
+{
+	if (!is_path(site))
+		return sr_buf_printf(out, "\n    and sse-fcgi must listen there (%s)", site->socket);
+	return sr_buf_printf(out, "\n    and the socket must be the web server's to write: spawn-fcgi -s %s -M 0600 -U www-data -G www-data …,\n"
+	                          "    or SocketUser=www-data, SocketMode=0600 in sse-fcgi.socket", site->socket);
+}
+
+/* Several heartbeats fit into it. */
+static enum sr_err put_seconds(struct sr_buf *out, const struct sr_site *site)
+{
+	int64_t four = site->heartbeat_ms * 4 / 1000;
+
+	return sr_buf_printf(out, "%" PRId64, four > 120 ? four : 120);
+}
+
+static enum sr_err put_variable(struct sr_buf *out, const struct sr_site *site)
+{
+	return sr_buf_puts(out, site->variable);
+}
+
+static enum sr_err put_field(struct sr_buf *out, const struct sr_site *site)
+{
+	return field_name(out, site->variable, '-');
+}
+
+static enum sr_err put_spelled(struct sr_buf *out, const struct sr_site *site)
+{
+	return field_name(out, site->variable, '_');
+}
+
+static const struct {
+	const char *name;
+	enum sr_err (*put)(struct sr_buf *out, const struct sr_site *site);
+} blanks[] = {
+	{"@MOUNT@", put_mount}, {"@ADDRESS@", put_address}, {"@BACKEND@", put_backend}, {"@LISTENER@", put_listener}, {"@RIGHTS@", put_rights},
+	{"@SECONDS@", put_seconds}, {"@VARIABLE@", put_variable}, {"@FIELD@", put_field}, {"@SPELLED@", put_spelled},
+};
+enum { BLANKS = sizeof blanks / sizeof *blanks };
 
 static enum sr_err fill(struct sr_buf *out, const struct sr_site *site, const char *text)
 {
 	enum sr_err e = SR_OK;
-	size_t len;
 
 	while (!e && *text) {
-		if (!fill_one(out, site, text, &len, &e)) {
-			len = 1 + strcspn(text + 1, "@");
+		size_t len = 1 + strcspn(text + 1, "@"), i = 0;
+
+		while (i < BLANKS && strncmp(text, blanks[i].name, strlen(blanks[i].name)) != 0)
+			i++;
+		if (i < BLANKS) {
+			len = strlen(blanks[i].name);
+			e = blanks[i].put(out, site);
+		} else {
 			e = sr_buf_append(out, text, len);
 		}
 		text += len;

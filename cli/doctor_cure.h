@@ -30,7 +30,7 @@ enum sr_trouble {
 /* What the texts are filled in with. */
 struct sr_site {
 	enum sr_front front;
-	const char *mount, *socket; /* "/api/stream", "/run/…/fcgi.sock" */
+	const char *mount, *socket; /* "/api/stream"; "/run/…/fcgi.sock" or HOST:PORT */
 	const char *variable;       /* user_variable */
 	int64_t heartbeat_ms;
 };

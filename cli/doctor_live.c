@@ -58,7 +58,7 @@ void sr_probe_say_buffered(struct sr_probe *p, const char *id, const char *what)
 		return;
 	sr_probe_wait(p, STEP_MS, has_more, &before);
 	sr_probe_meet(p, p->watch.exchange); /* its header may have come only now */
-	sr_probe_bad(p, "web-buffering", SR_TROUBLE_BUFFERING, "%s came while the stream lived; %s", what,
+	sr_probe_bad(p, "web-buffering", SR_TROUBLE_BUFFERING, "%s while the stream lived; %s", what,
 	             p->watch.count > before ? "all of it came at once when the stream had ended" : "nor when it had ended");
 }
 
@@ -112,7 +112,7 @@ static bool check_buffering(struct sr_probe *p, const char *id, char last[SR_EVE
 	else if (came && took[came - 1] > EVENT_MS)
 		sr_probe_bad(p, "web-buffering", SR_TROUBLE_BUFFERING, "an event came %.1f s after it was stored", seconds(took[came - 1]));
 	else
-		sr_probe_say_buffered(p, id, came ? "only some events" : "no event");
+		sr_probe_say_buffered(p, id, came ? "only some events came" : "no event came");
 	return false;
 }
 

@@ -8,55 +8,8 @@
 #define SECRETS_MAX (64 * 1024 + 2) /* what sr_conf_secrets() may need, and a NUL */
 #define TURN_MS 25    /* between two looks at Redis */
 #define ANSWER_MS 10000
+#define LEAVING_MS 1000
 #define SAY_MAX 1024
-
-int sr_probe_init(struct sr_probe *p, struct sr_doctor *d)
-{
-	const char *user = sr_ctl_user(d->ctl), *socket = d->ctl->flag[SR_FLAG_SOCKET];
-	const struct sr_conf *conf = &d->ctl->conf;
-	struct sr_buf why;
-	int code;
-
-	*p = (struct sr_probe){.d = d, .site = {.front = SR_FRONT_UNKNOWN, .mount = conf->mount, .variable = conf->user_variable,
-	                                        .socket = socket ? socket : "/run/sse-resilience/fcgi.sock", .heartbeat_ms = conf->heartbeat_interval}};
-	sr_buf_init(&p->secrets, SECRETS_MAX);
-	sr_buf_init(&p->url, 8192);
-	sr_buf_init(&p->cure, 16384);
-	if (!user)
-		return SR_EX_USAGE;
-	snprintf(p->user, sizeof p->user, "%s", user);
-	code = sr_probe_identify(p);
-	if (code)
-		return code;
-	sr_buf_init(&why, 1024);
-	p->web = sr_web_new(d->ctl->flag[SR_FLAG_CACERT], &why);
-	if (!p->web)
-		code = sr_ctl_fail(d->ctl, SR_EX_CONFIG, NULL, "%s", sr_buf_text(&why));
-	sr_buf_release(&why);
-	return code;
-}
-
-/* Whatever has happened: nobody is to find streams that stay active. Their records go with stream_ttl. */
-static void end_streams(struct sr_probe *p)
-{
-	char event[SR_EVENT_ID_SIZE];
-
-	for (size_t i = 0; i < p->stream_count && !p->code; i++)
-		sr_probe_emit(p, p->streams[i], "cancelled", event);
-}
-
-void sr_probe_release(struct sr_probe *p)
-{
-	sr_watch_close(&p->watch);
-	sr_watch_close(&p->second);
-	end_streams(p);
-	sr_web_free(p->web);
-	if (p->secrets.data)
-		explicit_bzero(p->secrets.data, p->secrets.cap);
-	sr_buf_release(&p->secrets);
-	sr_buf_release(&p->url);
-	sr_buf_release(&p->cure);
-}
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 enum { SIGNALS = sizeof signals / sizeof *signals };
@@ -317,4 +270,81 @@ void sr_probe_bad_else(struct sr_probe *p, const char *check, const char *cure, 
 	va_start(ap, format);
 	say(p, SR_BAD, check, cure, format, ap);
 	va_end(ap);
+}
+
+/* ---- its own life ---- */
+
+int sr_probe_init(struct sr_probe *p, struct sr_doctor *d)
+{
+	const char *user = sr_ctl_user(d->ctl), *socket = d->ctl->flag[SR_FLAG_SOCKET];
+	const struct sr_conf *conf = &d->ctl->conf;
+	struct sr_buf why;
+	int code;
+
+	*p = (struct sr_probe){.d = d, .site = {.front = SR_FRONT_UNKNOWN, .mount = conf->mount, .variable = conf->user_variable,
+	                                        .socket = socket ? socket : "/run/sse-resilience/fcgi.sock", .heartbeat_ms = conf->heartbeat_interval}};
+	sr_buf_init(&p->secrets, SECRETS_MAX);
+	sr_buf_init(&p->url, 8192);
+	sr_buf_init(&p->cure, 16384);
+	if (!user)
+		return SR_EX_USAGE;
+	snprintf(p->user, sizeof p->user, "%s", user);
+	code = sr_probe_identify(p);
+	if (code)
+		return code;
+	sr_buf_init(&why, 1024);
+	p->web = sr_web_new(d->ctl->flag[SR_FLAG_CACERT], &why);
+	if (!p->web)
+		code = sr_ctl_fail(d->ctl, SR_EX_CONFIG, NULL, "%s", sr_buf_text(&why));
+	sr_buf_release(&why);
+	return code;
+}
+
+/* Their end sends home whoever still watches them: a viewer of a stream that is gone would register it anew. */
+static bool are_left(struct sr_probe *p, void *ctx)
+{
+	long long viewers = 0;
+
+	(void)ctx;
+	for (size_t i = 0; i < p->stream_count && !p->code; i++)
+		viewers += sr_probe_viewers(p, p->streams[i]);
+	return viewers <= 0;
+}
+
+static void remove_stream(struct sr_probe *p, const char *id)
+{
+	static const enum sr_key others[] = {SR_KEY_COMPLETION, SR_KEY_EVENTS, SR_KEY_VIEWERS};
+	struct sr_reply *reply;
+	struct sr_call c;
+
+	sr_ctl_plain(&c, p->d->ctl, "DEL", SR_KEY_STREAM, id);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		sr_call_name(&c, p->d->ctl->reg.prefix, others[i], id);
+	call(p, id, &c, &reply);
+	sr_reply_free(reply);
+}
+
+static void remove_streams(struct sr_probe *p)
+{
+	char event[SR_EVENT_ID_SIZE];
+
+	for (size_t i = 0; i < p->stream_count; i++)
+		sr_probe_emit(p, p->streams[i], "cancelled", event);
+	if (p->stream_count)
+		sr_probe_wait(p, LEAVING_MS, are_left, NULL);
+	for (size_t i = 0; i < p->stream_count; i++)
+		remove_stream(p, p->streams[i]);
+}
+
+void sr_probe_release(struct sr_probe *p)
+{
+	sr_watch_close(&p->watch);
+	sr_watch_close(&p->second);
+	remove_streams(p);
+	sr_web_free(p->web);
+	if (p->secrets.data)
+		explicit_bzero(p->secrets.data, p->secrets.cap);
+	sr_buf_release(&p->secrets);
+	sr_buf_release(&p->url);
+	sr_buf_release(&p->cure);
 }

@@ -133,7 +133,7 @@ static enum sr_reached judge_silence(struct sr_probe *p, const char *id)
 	if (is_fallback(p)) {
 		sr_probe_bad(p, "web-reach", SR_TROUBLE_RESPONDER, "%s does not reach sse-fcgi: it answers in its place, with retry:", sr_front_name(p->site.front));
 	} else if (sr_probe_viewers(p, id) > 0 && !p->watch.exchange->ended) {
-		sr_probe_say_buffered(p, id, p->watch.blocks ? "only the beginning of the stream" : "nothing of the stream");
+		sr_probe_say_buffered(p, id, p->watch.blocks ? "only the beginning of the stream came" : "nothing of the stream came");
 		return SR_REACHED_BUFFERED;
 	} else if (p->watch.guarded) {
 		sr_probe_bad_else(p, "web-reach", cure, "sse-fcgi answers, and waits for a stream that is open in Redis here");
@@ -216,7 +216,7 @@ enum sr_reached sr_probe_reach(struct sr_probe *p, const char *id)
 	answered = sr_probe_wait(p, HEAD_MS, has_head, &arrival);
 	sr_probe_meet(p, x);
 	if (arrival.attached && !x->status && !x->ended) {
-		sr_probe_say_buffered(p, id, "nothing, not even the header");
+		sr_probe_say_buffered(p, id, "nothing came, not even the header,");
 		return SR_REACHED_BUFFERED;
 	}
 	if (!answered || !x->status) {

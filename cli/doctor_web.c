@@ -3,17 +3,6 @@
 
 #include "common/mem.h"
 #include <stdlib.h>
-#include <string.h>
-
-static int check_url(const struct sr_doctor *d)
-{
-	const char *rest = strncmp(d->url, "https://", 8) == 0 ? d->url + 8 : strncmp(d->url, "http://", 7) == 0 ? d->url + 7 : NULL;
-	size_t len = strlen(d->url);
-
-	if (!rest || !*rest || *rest == '/' || len > 2000 || d->url[len - 1] == '/' || strpbrk(d->url, "?# \t\r\n@"))
-		return sr_ctl_fail(d->ctl, SR_EX_USAGE, NULL, "'%.200s' is no URL of a mount point, like https://www.example.org%s", d->url, d->ctl->conf.mount);
-	return 0;
-}
 
 static void run_checks(struct sr_probe *p)
 {
@@ -38,9 +27,6 @@ int sr_doctor_web(struct sr_doctor *d)
 
 	if (!d->url)
 		return 0;
-	code = check_url(d);
-	if (code)
-		return code;
 	if (!d->redis) {
 		sr_doctor_say(d, SR_NOTE, "web-skipped", NULL, "the checks through the web server make streams of their own, and need a Redis that can be written");
 		return 0;

@@ -86,8 +86,8 @@ story('the shipped configurations, over TLS and HTTP/2 and without', alone(), as
     assert.match(said.note['web-fallback'].text, /--disruptive --socket/);
     t.diagnostic(`${kind}${tls ? ' over TLS' : ''}: ${said.good['web-buffering'].text}; ${(said.good['web-disconnect'] ?? said.note['web-disconnect']).text}`);
   }])));
-  const states = (await world.ctl('list')).split('\n').slice(1).map((line) => line.split(/ +/)[1]);
-  assert.ok(states.every((state) => state === 'completed' || state === 'cancelled'), `no stream stays active: ${states}`);
+  assert.deepEqual(await world.redis.keys('*doctor-*'), [], 'nothing is left');
+  assert.equal(await world.redis.zcard('sse:active'), 0);
 });
 
 /** Each made of the shipped snippet by one edit: exactly that is broken, and exactly that is found. */
@@ -303,6 +303,7 @@ story('a signal while sse-fcgi is away', alone({ heartbeat_interval: '500ms' }),
     assert.notEqual(visitor.exit.code, 0);
     assert.ok(existsSync(world.fcgi), `the socket is back after ${signal}`);
     assert.deepEqual(asides(world), []);
+    assert.deepEqual(await world.redis.keys('*doctor-*'), [], 'nothing is left');
   }
   assert.equal((await exchange(`http://127.0.0.1:${nginx.port}/api/stream/-/health`)).status, 200);
 });
