@@ -233,3 +233,15 @@ enum sr_verdict sr_sweep_verdict(const struct sr_reply *reply, size_t i)
 {
 	return (enum sr_verdict)sr_reply_int_at(reply, i + 1, 0);
 }
+
+enum sr_err sr_node_read(struct sr_node *node, const struct sr_reply *reply)
+{
+	long long at = sr_reply_int(reply, -1);
+
+	if (at < 0)
+		return SR_EREPLY;
+	node->kept_at = at;
+	for (size_t i = 0; i < node->count; i++)
+		node->counters[i].kept = node->counters[i].sent;
+	return SR_OK;
+}

@@ -15,6 +15,7 @@
 
 #define TICK_MS 100
 #define DRAIN_LIMIT_MS 5000
+#define LEAVE_LIMIT_MS 500
 
 /* --- the table ----------------------------------------------------------------------------------------------- */
 
@@ -260,6 +261,18 @@ static void check_waiting(struct sr_hub *hub, sr_mono_ms now)
 	}
 }
 
+static bool is_drained(const struct sr_hub *hub, sr_mono_ms now)
+{
+	return (hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 && hub->changing == 0) || now >= hub->drain_until;
+}
+
+static void leave(struct sr_hub *hub, sr_mono_ms now)
+{
+	hub->leaving = true;
+	hub->drain_until = now + LEAVE_LIMIT_MS;
+	sr_beats_leave(hub);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct sr_hub *hub = w->data;
@@ -270,12 +283,13 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	check_waiting(hub, now);
 	if (sr_redis_ready(hub->commands)) {
 		sr_beats_due(hub, now);
-		if (now >= hub->report_at)
+		if (now >= hub->report_at && !hub->leaving)
 			sr_beats_report(hub);
 	}
-	if (hub->draining && ((hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 &&
-	                       hub->changing == 0) || now >= hub->drain_until))
+	if (hub->leaving && now >= hub->drain_until)
 		ev_break(loop, EVBREAK_ALL);
+	else if (hub->draining && !hub->leaving && is_drained(hub, now))
+		leave(hub, now);
 }
 
 static void retire(struct sr_channel *ch)
@@ -333,6 +347,9 @@ static bool name_node(struct sr_hub *hub)
 		if (*c <= ' ' || *c > '~')
 			*c = '_';
 	sr_random_name(random, 8);
+	hub->self.name = hub->node;
+	hub->started = sr_clock_mono();
+	sr_clock_iso(hub->started_at, sr_clock_wall());
 	return snprintf(hub->node, sizeof hub->node, "%s:%d:%s", hub->host, (int)getpid(), random) < (int)sizeof hub->node;
 }
 

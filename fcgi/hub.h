@@ -21,7 +21,7 @@
 struct sr_channel;
 struct sr_tokens;
 
-struct sr_counters { /* since the start; shown in sse:node:{name} */
+struct sr_counters { /* since the start; shown in sse:node:{name}, and summed up in sse:totals */
 	uint64_t opened, resumed, delivered, gaps, slow, terminals, refused;
 	uint64_t published; /* events that HTTP requests stored, repeats aside */
 };
@@ -34,6 +34,9 @@ struct sr_hub {
 	struct sr_redis *commands, *pubsub;
 	char node[96];                   /* this process in Redis: host:pid:random */
 	char host[65];
+	struct sr_node self;             /* what Redis knows of it */
+	sr_mono_ms started;
+	char started_at[SR_ISO_SIZE];
 	struct sr_frame *heartbeat;      /* the comment, framed once */
 
 	struct sr_channel **table;       /* hash of stream ids, chained */
@@ -42,6 +45,7 @@ struct sr_hub {
 	size_t answering;                /* short responses that are being written */
 	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) or for the end of a body that is thrown away */
 	size_t changing;                 /* requests that publish, open or delete: at most publish_requests */
+	unsigned scrapes;                /* metrics pages that wait for Redis */
 	size_t unacked;                  /* subscriptions on their way */
 	bool resubscribing;              /* the connection is new: beat when all are acknowledged */
 
@@ -59,7 +63,7 @@ struct sr_hub {
 	ev_timer tick;
 	struct sr_counters count;
 	sr_mono_ms drain_until;
-	bool draining;
+	bool draining, leaving;          /* leaving: the last report is on its way */
 };
 
 /* NULL with a sentence in `why`. conf and tokens are borrowed. Starts to connect. */
