@@ -26,7 +26,7 @@ COMMON   = err mem buf clock resident log id utf8 json json_scan sse ndjson conf
 FCGI     = main intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health scrape body discard \
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
-CLI      = main command ctl output interrupt produce bulk watch list show recover status run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
+CLI      = main command ctl output interrupt produce bulk watch list show recover status monitor nodes metrics check run wrap wrap_job lookout job spawn foreground mapper percent tail tee ending word script
 SCRIPTS  = $(sort $(wildcard common/lua/*.lua))
 # What the library needs of it, made apart: position-independent, hidden, and without the log.
 LIBRARY  = err mem buf clock log_none id utf8 json json_scan ndjson conf conf_table conf_value conf_address conf_file conf_load \

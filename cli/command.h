@@ -37,6 +37,12 @@ int sr_command_recover(struct sr_ctl *ctl, char **operands);
 int sr_command_list(struct sr_ctl *ctl, char **operands);
 int sr_command_watch(struct sr_ctl *ctl, char **operands);
 int sr_command_status(struct sr_ctl *ctl, char **operands);
+/* nodes.c, metrics.c, check.c */
+int sr_command_nodes(struct sr_ctl *ctl, char **operands);
+int sr_command_metrics(struct sr_ctl *ctl, char **operands);
+int sr_command_check(struct sr_ctl *ctl, char **operands);
+/* What a monitoring plugin exits with instead of `code`: 3, with a line on standard output, for what is no state of the service. */
+int sr_check_exit(int code);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
 
