@@ -8,7 +8,6 @@
 
 #define CANARY_WARNING_S 60 /* a guardian writes each second; one from cron once a minute */
 #define CANARY_CRITICAL_S 180
-#define PASS_MARGIN_S 60    /* and some check_intervals */
 #define ORPHANED_WARNING 5
 #define ORPHANED_CRITICAL 20
 #define LINE_MAX_BYTES 1000
@@ -178,23 +177,15 @@ static enum state failed(struct check *c, enum sr_err err, int *code)
 	}
 }
 
-static enum state send(struct check *c, struct sr_call *call, struct sr_reply **reply, int *code)
-{
-	enum sr_err err;
-
-	sr_session_deadline(c->ctl->session, c->ctl->deadline_ms);
-	err = sr_session_call(c->ctl->session, call, 0, reply);
-	sr_call_release(call);
-	return failed(c, err, code);
-}
-
 static enum state ask(struct check *c, struct sr_watched *w, int *code)
 {
 	struct sr_call call;
 	enum state state;
 
 	sr_monitor_call(&call, &c->ctl->reg);
-	state = send(c, &call, &w->reply, code);
+	sr_session_deadline(c->ctl->session, c->ctl->deadline_ms);
+	state = failed(c, sr_session_call(c->ctl->session, &call, 0, &w->reply), code);
+	sr_call_release(&call);
 	if (state != STATE_OK || sr_monitor_read(w->reply, &w->m) == SR_OK)
 		return state;
 	*code = sr_ctl_odd_reply(c->ctl, NULL);
@@ -211,7 +202,9 @@ static enum state try_to_write(struct check *c, int *code)
 	sr_call_text(&call, "1");
 	sr_call_text(&call, "PX");
 	sr_call_int(&call, SR_NODE_TTL_MS);
-	state = send(c, &call, &reply, code);
+	sr_session_deadline(c->ctl->session, c->ctl->deadline_ms);
+	state = failed(c, sr_session_try(c->ctl->session, &call, 0, &reply), code); /* a refusal is what is looked for */
+	sr_call_release(&call);
 	sr_reply_free(reply);
 	if (state == STATE_OK)
 		find(c, STATE_OK, "Redis answers and can be written");
@@ -258,7 +251,7 @@ int sr_command_check(struct sr_ctl *ctl, char **operands)
 {
 	long long interval_s = ctl->conf.check_interval / 1000;
 	struct check c = {.ctl = ctl, .plugin = ctl->flag[SR_FLAG_NAGIOS] != NULL, .orphaned = {ORPHANED_WARNING, ORPHANED_CRITICAL},
-	                  .pass_s = {4 * interval_s + PASS_MARGIN_S, 10 * interval_s + PASS_MARGIN_S}};
+	                  .pass_s = {4 * interval_s + CANARY_WARNING_S, 10 * interval_s + CANARY_CRITICAL_S}};
 	int code;
 
 	(void)operands;

@@ -168,9 +168,9 @@ static const struct sr_command commands[] = {
 	 SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE) | SR_BIT(SR_FLAG_NAGIOS) | SR_BIT(SR_FLAG_WARNING) | SR_BIT(SR_FLAG_CRITICAL), false,
 	 "[--nagios] [--warning N] [--critical N]", "say whether all is well, also to a monitoring system",
 	 "Looks whether Redis answers and can be written, whether a responder is alive, when a guardian\n"
-	 "last wrote (60 s ago is a warning, 180 s critical) and last looked at the streams (4 times\n"
-	 "check_interval and 60 s, or 10 times), and how many streams are orphaned: a warning above\n"
-	 "--warning (5), critical above --critical (20). Exit 0, or 1 when something is wrong.\n\n"
+	 "last wrote (more than 60 s ago is a warning, 180 s critical) and when it last looked at the\n"
+	 "streams (the same and 4 times check_interval, or 10 times), and how many streams are orphaned:\n"
+	 "a warning above --warning (5), critical above --critical (20). Exit 0, or 1 if anything is wrong.\n\n"
 	 "With --nagios it is a monitoring plugin: one line with performance data; exit 0 OK, 1 WARNING,\n"
 	 "2 CRITICAL, 3 UNKNOWN: the command line, the configuration or the password is wrong.\n\n"
 	 "Examples:\n"

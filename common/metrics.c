@@ -9,7 +9,7 @@ static const struct { const char *field, *name, *help; } totals[] = {
 	{"opened", "sse_viewers_opened_total", "Event streams that were opened to a client."},
 	{"resumed", "sse_viewers_resumed_total", "Those of them that went on behind an event the client had."},
 	{"refused", "sse_viewers_refused_total", "Clients that were sent away with 200 and retry: because of max_streams, memory or a Redis that is away."},
-	{"delivered", "sse_events_delivered_total", "Events that were sent to clients."},
+	{"delivered", "sse_events_delivered_total", "Events that were sent to clients, their ends included."},
 	{"terminals", "sse_terminals_delivered_total", "Terminal events that were sent to clients."},
 	{"gaps", "sse_gaps_total", "Gap notices that were sent to clients: events were no longer there."},
 	{"slow", "sse_slow_viewers_total", "Times that a client fell behind by more than client_buffer and went back to the log."},
