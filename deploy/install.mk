@@ -45,7 +45,7 @@ MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8
           $(patsubst deploy/man/%,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8]))
 UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(patsubst %.in,%,$(filter %.socket %.service %.timer %.service.in,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
-HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in))
+HOSTING = $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/init.d/*.in deploy/cron.d/*.in deploy/logrotate.d/*.in deploy/monitoring/*.in))
 SERVERS = $(foreach s,lighttpd apache nginx,$(BUILD)/examples/$(s).conf)
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
@@ -99,6 +99,7 @@ INSTALLED = \
   $(call files_to,644,$(SERVERS) $(wildcard deploy/README.md),$(docdir)/examples) \
   $(foreach f,$(filter-out %/sse.cgi,$(wildcard deploy/cgi/*)),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
   $(foreach f,$(wildcard deploy/snippets/* deploy/cgi/sse.cgi),$(if $(filter %.sh %.cgi,$(f)),755,644):$(f):$(pkgdatadir)/$(f:deploy/%=%)) \
+  $(foreach f,$(wildcard deploy/monitoring/*.yml deploy/monitoring/*.json),644:$(f):$(docdir)/examples/$(f:deploy/%=%)) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \
   644:$(BUILD)/systemd/sse-resilience.sysusers:$(sysusersdir)/sse-resilience.conf \
