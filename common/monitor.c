@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 15 /* a sum of 500 stays below 2^63, and one alone is exact as a double */
+#define DIGITS_MAX 15 /* a sum of all stays below 2^63, and one alone is exact as a double */
 
 const char *const sr_node_kinds[SR_NODE_KINDS] = {"responder", "guardian"};
 

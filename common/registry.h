@@ -187,7 +187,8 @@ struct sr_node {
 	const char *name;
 	size_t count;
 	struct sr_node_counter counters[SR_NODE_COUNTERS];
-	long long kept_at;          /* by Redis's clock */
+	long long kept_at;          /* by Redis's clock; 0 = it knows nothing yet */
+	bool on_way;                /* the caller's: a call that is not answered yet. A second one beside it may lose counts */
 };
 int64_t sr_node_period(const struct sr_registry *reg);
 /* Say that it is alive; fields is a NULL-ended list of name, value beside the counters. leaves: for the last time. */
@@ -201,7 +202,7 @@ SR_MUST_CHECK enum sr_err sr_node_read(struct sr_node *node, const struct sr_rep
 void sr_records_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields);
 
 /* All processes at once; monitor.h reads the reply. */
-#define SR_MONITOR_NODES_MAX 500
+#define SR_MONITOR_NODES_MAX 200 /* those that were seen last; Redis is kept for some 3 ms by so many */
 void sr_monitor_call(struct sr_call *call, const struct sr_registry *reg);
 
 #endif

@@ -85,6 +85,7 @@ void sr_beats_due(struct sr_hub *hub, sr_mono_ms now)
 
 static void keep(struct sr_hub *hub, enum sr_err err, const struct sr_reply *reply)
 {
+	hub->self.on_way = false;
 	if (err == SR_OK)
 		err = sr_node_read(&hub->self, reply);
 	if (reply && err != SR_OK)
@@ -139,12 +140,13 @@ static enum sr_err report(struct sr_hub *hub, bool leaves, sr_redis_cb *cb)
 	sr_node_call(&call, &hub->reg, &hub->self, fields, leaves);
 	err = sr_redis_send(hub->commands, &call, 0, cb, hub);
 	sr_call_release(&call);
+	hub->self.on_way |= err == SR_OK;
 	return err;
 }
 
 void sr_beats_report(struct sr_hub *hub)
 {
-	if (report(hub, false, on_reported) == SR_OK)
+	if (!hub->self.on_way && report(hub, false, on_reported) == SR_OK)
 		hub->report_at = sr_clock_mono() + sr_node_period(&hub->reg);
 }
 

@@ -34,9 +34,9 @@ struct sr_hub {
 	struct sr_redis *commands, *pubsub;
 	char node[96];                   /* this process in Redis: host:pid:random */
 	char host[65];
+	char started_at[SR_ISO_SIZE];
 	struct sr_node self;             /* what Redis knows of it */
 	sr_mono_ms started;
-	char started_at[SR_ISO_SIZE];
 	struct sr_frame *heartbeat;      /* the comment, framed once */
 
 	struct sr_channel **table;       /* hash of stream ids, chained */
@@ -45,7 +45,6 @@ struct sr_hub {
 	size_t answering;                /* short responses that are being written */
 	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) or for the end of a body that is thrown away */
 	size_t changing;                 /* requests that publish, open or delete: at most publish_requests */
-	unsigned scrapes;                /* metrics pages that wait for Redis */
 	size_t unacked;                  /* subscriptions on their way */
 	bool resubscribing;              /* the connection is new: beat when all are acknowledged */
 
@@ -57,6 +56,7 @@ struct sr_hub {
 	struct sr_due readers;           /* turn.h: who waits to read a page */
 	struct sr_due beats;             /* channels, by their next beat */
 	unsigned reads;                  /* log pages on their way */
+	unsigned scrapes;                /* metrics pages that wait for Redis */
 	sr_mono_ms report_at;            /* next node report */
 	sr_mono_ms complained_at;        /* Redis's refusals are logged once a minute */
 

@@ -355,6 +355,7 @@ static enum sr_err take_over(struct guardian *g, struct sr_conf *fresh, struct s
 		sr_canary_stop(&g->canary);
 		sr_redis_free(g->link.redis);
 		g->link.redis = redis;
+		g->report.node.kept_at = 0; /* another Redis has totals of its own, which are none the worse for being older */
 	}
 	*g->conf = *fresh;
 	g->link.reg = sr_registry_of(g->conf);

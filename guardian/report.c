@@ -102,24 +102,28 @@ static enum sr_err send_node(struct sr_report *r, const struct sr_link *link, bo
 	const char *const fields[] = {"kind", "guardian", "host", r->host, "version", SR_VERSION, "startedAt", r->started_at,
 	                              "pid", r->pid, "uptime", uptime, "rss", rss, NULL};
 	struct sr_call call;
+	enum sr_err err;
 
 	write_number(uptime, (sr_clock_mono() - r->started) / 1000);
 	write_number(rss, sr_resident_bytes());
 	sr_node_call(&call, &link->reg, &r->node, fields, leaves);
-	return sr_link_send(link, &call, cb, ctx);
+	err = sr_link_send(link, &call, cb, ctx);
+	r->node.on_way |= err == SR_OK;
+	return err;
 }
 
 static void on_node(void *ctx, enum sr_err err, const struct sr_reply *reply)
 {
 	struct sr_report *r = ctx;
 
+	r->node.on_way = false;
 	if (err != SR_OK || sr_node_read(&r->node, reply) != SR_OK)
 		sr_log(SR_LOG_DEBUG, "not reported", (char *)NULL);
 }
 
 void sr_report_node(struct sr_report *r, const struct sr_link *link)
 {
-	if (send_node(r, link, false, on_node, r) != SR_OK)
+	if (!r->node.on_way && send_node(r, link, false, on_node, r) != SR_OK)
 		sr_log(SR_LOG_DEBUG, "not reported", (char *)NULL);
 }
 
