@@ -20,13 +20,13 @@ endif
 SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDEN) -MMD -MP
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
-COMMON   = err mem buf clock log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
-           conf_help keys call script reply address redis redis_commands registry registry_read session batch notify tee backlog producer producer_send \
+COMMON   = err mem buf clock resident log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
+           conf_help keys call script reply address redis redis_commands registry registry_read monitor metrics session batch notify tee backlog producer producer_send \
            lib/producer_handle lib/sse_resilience
-FCGI     = main cgi relay response intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health body discard \
+FCGI     = main cgi relay response intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health scrape body discard \
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
-CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status script snippet fill \
+CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status monitor nodes metrics check script snippet fill \
            top top_draw look picture screen columns \
            run wrap wrap_job lookout job spawn foreground mapper percent tail ending \
            redis_info rights process fcgi_ask doctor doctor_host doctor_socket doctor_redis doctor_settings doctor_rights doctor_trial doctor_nodes \

@@ -200,6 +200,34 @@ static const struct sr_command commands[] = {
 	 "  ssectl status\n"
 	 "  ssectl status --json | jq .guardian.lastPassAt\n"},
 	{"doctor", sr_command_doctor, 0, 1, DOCTOR, false, "[URL] [--socket ADDRESS] [--json]", "find what is set up wrong, and say what to change", doctor_help},
+	{"nodes", sr_command_nodes, 0, 0, READ, false, "", "list the processes that are alive",
+	 "Prints a line for each responder and guardian: kind, host, pid, version, how long it has run,\n"
+	 "when Redis last heard of it, and what it has counted. One that stopped in order is gone at\n"
+	 "once, one that was killed after a minute. With --json, one object a line.\n\n"
+	 "Examples:\n"
+	 "  ssectl nodes\n"
+	 "  ssectl nodes --json | jq -s 'map(.viewers // 0) | add'\n"},
+	{"metrics", sr_command_metrics, 0, 0, SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE) | SR_BIT(SR_FLAG_OUTPUT), false, "[--output FILE]",
+	 "print the numbers of all processes for Prometheus",
+	 "Prints what GET {mount}/-/metrics answers, in Prometheus's text format. --output replaces FILE\n"
+	 "in one step, readable for everybody: for the textfile collector of node_exporter, where nothing\n"
+	 "may ask the web server. Exit 69 when Redis is away; the page then says sse_redis_up 0, in FILE,\n"
+	 "too, so that an alert sees it.\n\n"
+	 "Examples:\n"
+	 "  ssectl metrics | promtool check metrics\n"
+	 "  * * * * *  ssectl metrics --output /var/lib/prometheus/node-exporter/sse.prom\n"},
+	{"check", sr_command_check, 0, 0,
+	 SR_BIT(SR_FLAG_VERBOSE) | SR_BIT(SR_FLAG_DEADLINE) | SR_BIT(SR_FLAG_NAGIOS) | SR_BIT(SR_FLAG_WARNING) | SR_BIT(SR_FLAG_CRITICAL), false,
+	 "[--nagios] [--warning N] [--critical N]", "say whether all is well, also to a monitoring system",
+	 "Looks whether Redis answers and can be written, whether a responder is alive, when a guardian\n"
+	 "last wrote (more than 60 s ago is a warning, 180 s critical) and when it last looked at the\n"
+	 "streams (the same and 4 times check_interval, or 10 times), and how many streams are orphaned:\n"
+	 "a warning above --warning (5), critical above --critical (20). Exit 0, or 1 if anything is wrong.\n\n"
+	 "With --nagios it is a monitoring plugin: one line with performance data; exit 0 OK, 1 WARNING,\n"
+	 "2 CRITICAL, 3 UNKNOWN: the command line, the configuration or the password is wrong.\n\n"
+	 "Examples:\n"
+	 "  ssectl check\n"
+	 "  ssectl check --nagios --warning 10 --critical 100\n"},
 	{"script", sr_command_script, 1, 2, READ, false, "list | show NAME | sha NAME | load", "print the Redis scripts, for programs that call them directly",
 	 "list prints name, SHA-1, counts of keys and arguments, and the contract's version of each; those\n"
 	 "without a version are internal and change without notice. show prints the text as it is sent\n"

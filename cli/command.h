@@ -42,6 +42,12 @@ int sr_command_top(struct sr_ctl *ctl, char **operands);
 int sr_command_orphans(struct sr_ctl *ctl, char **operands);
 /* doctor.c */
 int sr_command_doctor(struct sr_ctl *ctl, char **operands);
+/* nodes.c, metrics.c, check.c */
+int sr_command_nodes(struct sr_ctl *ctl, char **operands);
+int sr_command_metrics(struct sr_ctl *ctl, char **operands);
+int sr_command_check(struct sr_ctl *ctl, char **operands);
+/* What a monitoring plugin exits with instead of `code`: 3, with a line on standard output, for what is no state of the service. */
+int sr_check_exit(int code);
 /* script.c */
 int sr_command_script(struct sr_ctl *ctl, char **operands);
 /* snippet.c */

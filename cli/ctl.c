@@ -204,7 +204,7 @@ int sr_ctl_prepare(struct sr_ctl *ctl)
 	return code ? code : check_password_file(ctl);
 }
 
-int sr_ctl_connect(struct sr_ctl *ctl)
+int sr_ctl_open(struct sr_ctl *ctl)
 {
 	struct sr_buf why;
 	int code = sr_ctl_prepare(ctl);
@@ -215,10 +215,15 @@ int sr_ctl_connect(struct sr_ctl *ctl)
 	ctl->session = sr_session_new(&ctl->conf, "ssectl", &why);
 	if (!ctl->session)
 		code = sr_ctl_fail(ctl, why.len ? SR_EX_CONFIG : SR_EX_LATER, NULL, "redis_url: %s", why.len ? why.data : sr_strerror(SR_ENOMEM));
-	else
-		code = reach(ctl);
 	sr_buf_release(&why);
 	return code;
+}
+
+int sr_ctl_connect(struct sr_ctl *ctl)
+{
+	int code = sr_ctl_open(ctl);
+
+	return code ? code : reach(ctl);
 }
 
 int sr_ctl_call(struct sr_ctl *ctl, const char *what, struct sr_call *call, struct sr_reply **reply)

@@ -39,8 +39,8 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"rounds", "NUMBER", "top: leave after so many pictures."},
 	{"output", "FILE", "metrics: replace this file in one step."},
 	{"nagios", NULL, "check: one line with performance data, and the exit codes of the monitoring plugins."},
-	{"warning", "NUMBER", "check: warn from so many orphaned streams on."},
-	{"critical", "NUMBER", "check: critical from so many orphaned streams on."},
+	{"warning", "NUMBER", "check: warn of more orphaned streams than that; 5."},
+	{"critical", "NUMBER", "check: more orphaned streams than that are critical; 20."},
 	{"socket", "ADDRESS", "snippet, doctor: the responder's socket: a path, or HOST:PORT."},
 	{"header-file", "FILE", "doctor: send these header fields, one a line, as a password."},
 	{"cacert", "FILE", "doctor: trust the certificate authorities in this file."},
@@ -175,6 +175,18 @@ static bool wants_help(char **argv, const char **topic)
 	return asked;
 }
 
+/* Is this a monitoring plugin, whatever else is wrong with the command line? */
+static bool is_plugin(char **argv)
+{
+	bool nagios = false, check = false;
+
+	for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
+		nagios |= strcmp(*argv, "--nagios") == 0;
+		check |= strcmp(*argv, "check") == 0;
+	}
+	return nagios && check;
+}
+
 static int check_words(const struct sr_ctl *ctl, const struct sr_command *c, char **operands)
 {
 	int count = 0;
@@ -267,11 +279,11 @@ int main(int argc, char **argv)
 	case SR_CONF_STOP:
 		return SR_EX_OK;
 	case SR_CONF_REFUSE:
-		return code;
+		break;
 	case SR_CONF_RUN:
+		code = run(&ctl, operands);
+		sr_conf_release(&ctl.conf);
 		break;
 	}
-	code = run(&ctl, operands);
-	sr_conf_release(&ctl.conf);
-	return code;
+	return is_plugin(argv) ? sr_check_exit(code) : code;
 }

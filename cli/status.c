@@ -2,23 +2,17 @@
 #include "cli/command.h"
 #include "cli/redis_info.h"
 
-#include "common/clock.h"
+#include "cli/monitor.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES_MAX 1000
 #define GUARDIAN_QUIET_MS 15000 /* a canary comes each second */
 
 struct status {
 	struct sr_ctl *ctl;
-	long long now_ms;              /* Redis's clock */
 	struct sr_redis_info redis;
-	long long active, orphaned;
-	struct sr_reply *names;        /* of nodes */
-	struct sr_reply *nodes[NODES_MAX];
-	size_t count;                  /* of nodes; one that ended meanwhile has no fields */
-	struct sr_reply *guardian;
+	struct sr_watched watched;
 	struct sr_json warnings;       /* an array under construction; for text, lines */
 };
 
@@ -32,78 +26,14 @@ static int ask_info(struct status *s)
 	return err == SR_OK ? 0 : sr_ctl_redis_failed(s->ctl, NULL, err);
 }
 
-static int ask_time(struct status *s)
-{
-	struct sr_call call;
-	struct sr_reply *reply;
-	int code;
-
-	sr_call_init(&call, SR_SCRIPT_NONE);
-	sr_call_text(&call, "TIME");
-	code = sr_ctl_call(s->ctl, NULL, &call, &reply);
-	s->now_ms = sr_reply_int_at(reply, 0, 0) * 1000 + sr_reply_int_at(reply, 1, 0) / 1000;
-	sr_reply_free(reply);
-	return code;
-}
-
-static int ask(struct status *s, const char *verb, enum sr_key key, const char *id, struct sr_reply **reply)
-{
-	struct sr_call call;
-
-	sr_ctl_plain(&call, s->ctl, verb, key, id);
-	if (strcmp(verb, "ZRANGE") == 0) {
-		sr_call_int(&call, 0);
-		sr_call_int(&call, NODES_MAX - 1);
-	}
-	return sr_ctl_call(s->ctl, NULL, &call, reply);
-}
-
-static int ask_size(struct status *s, enum sr_key key, long long *out)
-{
-	struct sr_reply *reply;
-	int code = ask(s, "ZCARD", key, NULL, &reply);
-
-	*out = sr_reply_int(reply, 0);
-	sr_reply_free(reply);
-	return code;
-}
-
 static int collect(struct status *s)
 {
 	int code = ask_info(s);
 
-	if (!code)
-		code = ask_time(s);
-	if (!code)
-		code = ask_size(s, SR_KEY_ACTIVE, &s->active);
-	if (!code)
-		code = ask_size(s, SR_KEY_ORPHANED, &s->orphaned);
-	if (!code)
-		code = ask(s, "HGETALL", SR_KEY_GUARDIAN, NULL, &s->guardian);
-	if (!code)
-		code = ask(s, "ZRANGE", SR_KEY_NODES, NULL, &s->names);
-	for (size_t i = 0; !code && i < sr_reply_count(s->names) && i < NODES_MAX; i++, s->count++)
-		code = ask(s, "HGETALL", SR_KEY_NODE, sr_reply_text_at(s->names, i, NULL), &s->nodes[i]);
-	return code;
+	return code ? code : sr_watched_ask(s->ctl, &s->watched);
 }
 
 /* ---- what is wrong ---- */
-
-static const char *field(const struct sr_reply *hash, const char *name)
-{
-	const char *value = sr_ctl_field(hash, name, NULL);
-
-	return value ? value : "";
-}
-
-static size_t count_kind(const struct status *s, const char *kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->count; i++)
-		n += strcmp(field(s->nodes[i], "kind"), kind) == 0;
-	return n;
-}
 
 static void warn(struct status *s, const char *format, ...) SR_PRINTF(2, 3);
 static void warn(struct status *s, const char *format, ...)
@@ -136,40 +66,18 @@ static void warn_of_redis(struct status *s)
 
 static void warn_of_all(struct status *s)
 {
-	long long last = strtoll(field(s->guardian, "last"), NULL, 10);
+	struct sr_overview o = sr_monitor_overview(&s->watched.m);
 
 	warn_of_redis(s);
-	if (last == 0)
+	if (o.canary_age_ms < 0)
 		warn(s, "no guardian has run: streams that die are not found; start sse-guardian");
-	else if (s->now_ms - last > GUARDIAN_QUIET_MS)
-		warn(s, "the guardian has been silent for %lld s", (s->now_ms - last) / 1000);
-	if (count_kind(s, "responder") == 0)
+	else if (o.canary_age_ms > GUARDIAN_QUIET_MS)
+		warn(s, "the guardian has been silent for %lld s", o.canary_age_ms / 1000);
+	if (o.kind[SR_NODE_RESPONDER].processes == 0)
 		warn(s, "no responder is alive; sse-fcgi as a CGI program is none");
 }
 
 /* ---- JSON ---- */
-
-static bool is_number(const char *name, const char *value)
-{
-	size_t len = strlen(value);
-
-	return len > 0 && len < 16 && strspn(value, "0123456789") == len && (len == 1 || value[0] != '0') && strcmp(name, "node") != 0 &&
-	       strcmp(name, "host") != 0 && strcmp(name, "version") != 0 && strcmp(name, "guardian") != 0;
-}
-
-static void json_fields(struct sr_json *j, const char *name, const struct sr_reply *hash)
-{
-	sr_json_open(j, name, '{');
-	for (size_t i = 0; i + 1 < sr_reply_count(hash); i += 2) {
-		const char *key = sr_reply_text_at(hash, i, NULL), *value = sr_reply_text_at(hash, i + 1, NULL);
-
-		if (is_number(key, value))
-			sr_json_int(j, key, strtoll(value, NULL, 10));
-		else
-			sr_json_text(j, key, value);
-	}
-	sr_json_close(j, '}');
-}
 
 static void json_redis(struct sr_json *j, const struct status *s)
 {
@@ -201,21 +109,21 @@ static int print_object(struct sr_ctl *ctl, struct sr_json *j)
 static int print_json(struct status *s)
 {
 	struct sr_json *j = &s->warnings; /* its array comes last */
+	const struct sr_monitor *m = &s->watched.m;
 
 	sr_json_begin(j);
 	sr_json_open(j, NULL, '{');
 	json_redis(j, s);
 	sr_json_open(j, "streams", '{');
-	sr_json_int(j, "active", s->active);
-	sr_json_int(j, "orphaned", s->orphaned);
+	sr_json_int(j, "active", m->active);
+	sr_json_int(j, "orphaned", m->orphaned);
 	sr_json_close(j, '}');
 	sr_json_open(j, "nodes", '[');
-	for (size_t i = 0; i < s->count; i++)
-		if (sr_reply_count(s->nodes[i]))
-			json_fields(j, NULL, s->nodes[i]);
+	for (size_t i = 0; i < sr_reply_count(m->nodes); i++)
+		sr_json_fields(j, NULL, sr_monitor_node(m, i, NULL), -1);
 	sr_json_close(j, ']');
-	if (sr_reply_count(s->guardian))
-		json_fields(j, "guardian", s->guardian);
+	if (sr_reply_count(m->guardian))
+		sr_json_fields(j, "guardian", m->guardian, -1);
 	else
 		sr_json_text(j, "guardian", NULL);
 	sr_json_open(j, "warnings", '[');
@@ -268,7 +176,7 @@ static void text_line(struct sr_out *o, const struct sr_reply *hash, const char 
 		sr_out_text(o, parts[0]);
 		if (!parts[1])
 			return;
-		sr_out_field(o, field(hash, parts[1]), 0);
+		sr_out_field(o, sr_monitor_word(hash, parts[1]), 0);
 	}
 }
 
@@ -277,12 +185,12 @@ static void text_nodes(const struct status *s)
 	static const char *const parts[] = {" ", "node", " on ", "host", " pid ", "pid", ", seen ", "seenAt", ":", NULL};
 	struct sr_out *o = &s->ctl->out;
 
-	for (size_t i = 0; i < s->count; i++) {
-		if (!sr_reply_count(s->nodes[i]))
-			continue;
-		sr_out_field(o, field(s->nodes[i], "kind"), 11);
-		text_line(o, s->nodes[i], parts);
-		text_counters(o, s->nodes[i]);
+	for (size_t i = 0; i < sr_reply_count(s->watched.m.nodes); i++) {
+		const struct sr_reply *node = sr_monitor_node(&s->watched.m, i, NULL);
+
+		sr_out_field(o, sr_monitor_word(node, "kind"), 11);
+		text_line(o, node, parts);
+		text_counters(o, node);
 	}
 }
 
@@ -291,14 +199,15 @@ static void text_guardian(const struct status *s)
 	static const char *const parts[] = {"last pass   ", "lastPassAt", ", ", "lastPassMs", " ms: ", "lastPassActive", " active, ", "lastPassMarked",
 	                                    " marked, ", "lastPassFailed", " failed, ", "lastPassHealed", " healed\n", NULL};
 	struct sr_out *o = &s->ctl->out;
-	long long since = strtoll(field(s->guardian, "since"), NULL, 10), last = strtoll(field(s->guardian, "last"), NULL, 10);
+	struct sr_overview overview = sr_monitor_overview(&s->watched.m);
 
-	if (*field(s->guardian, "lastPassAt"))
-		text_line(o, s->guardian, parts);
+	if (*sr_monitor_word(s->watched.m.guardian, "lastPassAt"))
+		text_line(o, s->watched.m.guardian, parts);
 	else
 		sr_out_text(o, "last pass   never\n");
-	if (last)
-		sr_out_printf(o, "canary      %lld s ago; Redis was writable for %lld s until then\n", (s->now_ms - last) / 1000, (last - since) / 1000);
+	if (overview.canary_age_ms >= 0)
+		sr_out_printf(o, "canary      %lld s ago; Redis was writable for %lld s until then\n", overview.canary_age_ms / 1000,
+		              overview.writable_ms / 1000);
 	else
 		sr_out_text(o, "canary      never\n");
 }
@@ -316,7 +225,7 @@ static void print_text(struct status *s)
 		sr_out_printf(o, "memory      %lld KiB of %lld KiB, %s\n", s->redis.used / 1024, s->redis.limit / 1024, s->redis.policy);
 	else if (s->redis.known)
 		sr_out_printf(o, "memory      %lld KiB without a limit, %s\n", s->redis.used / 1024, s->redis.policy);
-	sr_out_printf(o, "streams     %lld active, %lld orphaned and waited for\n", s->active, s->orphaned);
+	sr_out_printf(o, "streams     %lld active, %lld orphaned and waited for\n", s->watched.m.active, s->watched.m.orphaned);
 	text_nodes(s);
 	text_guardian(s);
 	warn_of_all(s);
@@ -336,9 +245,6 @@ int sr_command_status(struct sr_ctl *ctl, char **operands)
 		code = print_json(&s);
 	else if (!code)
 		print_text(&s);
-	for (size_t i = 0; i < s.count; i++)
-		sr_reply_free(s.nodes[i]);
-	sr_reply_free(s.names);
-	sr_reply_free(s.guardian);
+	sr_reply_free(s.watched.reply);
 	return code;
 }

@@ -1,5 +1,6 @@
 #include "common/clock.h"
 #include <sys/random.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,36 @@ void sr_clock_iso(char out[SR_ISO_SIZE], sr_wall_ms ms)
 	out[22] = (char)('0' + millis % 10);
 	out[23] = 'Z';
 	out[24] = '\0';
+}
+
+static int digits(const char *text, int from, int count)
+{
+	int n = 0;
+
+	for (int i = from; i < from + count; i++)
+		n = n * 10 + (text[i] - '0');
+	return n;
+}
+
+sr_wall_ms sr_clock_from_iso(const char *text)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+	char again[SR_ISO_SIZE];
+	struct tm tm = {0};
+	sr_wall_ms ms;
+
+	for (size_t i = 0; i < sizeof form; i++)
+		if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+			return -1;
+	tm.tm_year = digits(text, 0, 4) - 1900;
+	tm.tm_mon = digits(text, 5, 2) - 1;
+	tm.tm_mday = digits(text, 8, 2);
+	tm.tm_hour = digits(text, 11, 2);
+	tm.tm_min = digits(text, 14, 2);
+	tm.tm_sec = digits(text, 17, 2);
+	ms = (sr_wall_ms)timegm(&tm) * 1000 + digits(text, 20, 3);
+	sr_clock_iso(again, ms);
+	return strcmp(text, again) == 0 ? ms : -1; /* else no such day, or before 1970 */
 }
 
 /* xorshift64* (Vigna 2016), one state per thread: no lock, no system call. The state is never 0. */

@@ -13,6 +13,8 @@ sr_wall_ms sr_clock_wall(void);
 #define SR_ISO_SIZE 25 /* "2026-11-23T20:27:00.123Z" and NUL */
 /* Write `ms` as ISO 8601 UTC with milliseconds and Z. Years 1970 to 9999; what is outside becomes the nearest end. */
 void sr_clock_iso(char out[SR_ISO_SIZE], sr_wall_ms ms);
+/* Read what sr_clock_iso() writes; -1 for anything else. */
+sr_wall_ms sr_clock_from_iso(const char *text);
 
 /* Uniform random number in [low, high] (low when high < low); for jitter, never for secrets. */
 int64_t sr_random_between(int64_t low, int64_t high);

@@ -9,6 +9,7 @@ static const struct { const char *stem; int takes_id; } table[] = {
 	[SR_KEY_CHANNEL] = {"channel:", 1},     [SR_KEY_NODE] = {"node:", 1},
 	[SR_KEY_ACTIVE] = {"active", 0},        [SR_KEY_ORPHANED] = {"orphaned", 0},
 	[SR_KEY_GUARDIAN] = {"guardian", 0},    [SR_KEY_NODES] = {"nodes", 0},
+	[SR_KEY_TOTALS] = {"totals", 0},        [SR_KEY_CHECK] = {"check", 0},
 };
 
 enum sr_err sr_key_append_stem(struct sr_buf *out, const char *prefix, enum sr_key key)

@@ -14,7 +14,9 @@ enum sr_key {
 	SR_KEY_ACTIVE,     /* {prefix}active           zset: last heartbeat, ms */
 	SR_KEY_ORPHANED,   /* {prefix}orphaned         zset: leased orphans, ms of the mark */
 	SR_KEY_GUARDIAN,   /* {prefix}guardian         hash: the canary and the last pass */
-	SR_KEY_NODES       /* {prefix}nodes            zset: last sign of life, ms */
+	SR_KEY_NODES,      /* {prefix}nodes            zset: last sign of life, ms */
+	SR_KEY_TOTALS,     /* {prefix}totals           hash: counters of all processes that ever were */
+	SR_KEY_CHECK       /* {prefix}check            string: a check's proof that Redis can be written */
 };
 
 /* Append the name. `id` is ignored (may be NULL) from SR_KEY_ACTIVE on. */

@@ -47,15 +47,20 @@ static void policy(struct sr_call *call, const struct sr_registry *reg)
 	sr_call_int(call, reg->completion_ttl);
 }
 
-static void channel_stem(struct sr_call *call, const struct sr_registry *reg)
+static void stem_arg(struct sr_call *call, const struct sr_registry *reg, enum sr_key key)
 {
 	struct sr_buf stem;
 
 	sr_buf_init(&stem, 256);
-	if (sr_key_append_stem(&stem, reg->prefix, SR_KEY_CHANNEL) != SR_OK)
+	if (sr_key_append_stem(&stem, reg->prefix, key) != SR_OK)
 		call->err = SR_ENOMEM;
 	sr_call_arg(call, sr_buf_text(&stem), stem.len);
 	sr_buf_release(&stem);
+}
+
+static void channel_stem(struct sr_call *call, const struct sr_registry *reg)
+{
+	stem_arg(call, reg, SR_KEY_CHANNEL);
 }
 
 static const char *or_empty(const char *text)
@@ -246,13 +251,33 @@ void sr_heal_call(struct sr_call *call, const struct sr_registry *reg, const cha
 		sr_call_text(call, ids[i]);
 }
 
-void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const char *name, int64_t ttl_ms, const char *const *fields)
+#define TOTALS_TTL_MS (30LL * 24 * 3600000)
+
+int64_t sr_node_period(const struct sr_registry *reg)
+{
+	return reg->beat_interval < SR_NODE_PERIOD_MS ? reg->beat_interval : SR_NODE_PERIOD_MS;
+}
+
+void sr_node_call(struct sr_call *call, const struct sr_registry *reg, struct sr_node *node, const char *const *fields, bool leaves)
 {
 	sr_call_init(call, SR_SCRIPT_NODE);
 	sr_call_key(call, reg->prefix, SR_KEY_NODES, NULL);
-	sr_call_key(call, reg->prefix, SR_KEY_NODE, name);
-	sr_call_text(call, name);
-	sr_call_int(call, ttl_ms);
+	sr_call_key(call, reg->prefix, SR_KEY_NODE, node->name);
+	sr_call_key(call, reg->prefix, SR_KEY_TOTALS, NULL);
+	sr_call_text(call, node->name);
+	sr_call_int(call, SR_NODE_TTL_MS);
+	sr_call_int(call, TOTALS_TTL_MS);
+	sr_call_int(call, leaves);
+	sr_call_int(call, node->kept_at);
+	sr_call_int(call, (long long)node->count);
+	for (size_t i = 0; i < node->count; i++) {
+		struct sr_node_counter *c = &node->counters[i];
+
+		c->sent = c->value;
+		sr_call_text(call, c->name);
+		sr_call_int(call, (long long)c->value);
+		sr_call_int(call, (long long)c->kept);
+	}
 	fields_args(call, fields);
 }
 
@@ -286,4 +311,15 @@ void sr_lost_call(struct sr_call *call, const struct sr_registry *reg, const cha
 	sr_call_text(call, "failed");
 	sr_call_text(call, "{\"reason\":\"orphaned\"}"); /* as sweep.lua writes it */
 	fields_args(call, fields);
+}
+
+void sr_monitor_call(struct sr_call *call, const struct sr_registry *reg)
+{
+	sr_call_init(call, SR_SCRIPT_MONITOR);
+	sr_call_key(call, reg->prefix, SR_KEY_NODES, NULL);
+	indexes(call, reg);
+	sr_call_key(call, reg->prefix, SR_KEY_GUARDIAN, NULL);
+	sr_call_key(call, reg->prefix, SR_KEY_TOTALS, NULL);
+	stem_arg(call, reg, SR_KEY_NODE);
+	sr_call_int(call, SR_MONITOR_NODES_MAX);
 }

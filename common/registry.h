@@ -177,8 +177,23 @@ void sr_canary_call(struct sr_call *call, const struct sr_registry *reg, const c
 /* keys: full names; ids[i] is the stream id if keys[i] is a record, else "". Reply: {timed, indexed}. */
 void sr_heal_call(struct sr_call *call, const struct sr_registry *reg, const char *const *keys, const char *const *ids, size_t count);
 
-/* A process says that it is alive; fields is a NULL-ended list of name, value. */
-void sr_node_call(struct sr_call *call, const struct sr_registry *reg, const char *name, int64_t ttl_ms, const char *const *fields);
+/* A process as operators see it: its name, and what it has counted since its start. The process raises the values; the rest is
+ * the two functions' own. Redis adds what is new to the totals of all processes, exactly once over any outage. */
+#define SR_NODE_TTL_MS 60000    /* of one that no longer says that it lives */
+#define SR_NODE_PERIOD_MS 10000 /* it says so this often, or each beat_interval where that is shorter */
+#define SR_NODE_COUNTERS 12
+struct sr_node_counter { const char *name; uint64_t value, sent, kept; };
+struct sr_node {
+	const char *name;
+	size_t count;
+	struct sr_node_counter counters[SR_NODE_COUNTERS];
+	long long kept_at;          /* by Redis's clock; 0 = it knows nothing yet */
+	bool on_way;                /* the caller's: a call that is not answered yet. A second one beside it may lose counts */
+};
+int64_t sr_node_period(const struct sr_registry *reg);
+/* Say that it is alive; fields is a NULL-ended list of name, value beside the counters. leaves: for the last time. */
+void sr_node_call(struct sr_call *call, const struct sr_registry *reg, struct sr_node *node, const char *const *fields, bool leaves);
+SR_MUST_CHECK enum sr_err sr_node_read(struct sr_node *node, const struct sr_reply *reply);
 
 /* --- the operator's side ------------------------------------------------------------------------------------- */
 
@@ -206,5 +221,9 @@ const char *sr_look_field(const struct sr_look_result *look, size_t k);
 /* Which of up to SR_BATCH_MAX streams did the guardian end, as their producer did not come back? The reply has one array a stream, empty
  * for any other, else the fields' values (of the completion, a NULL-ended list). */
 void sr_lost_call(struct sr_call *call, const struct sr_registry *reg, const char *const *ids, size_t count, const char *const *fields);
+
+/* All processes at once; monitor.h reads the reply. */
+#define SR_MONITOR_NODES_MAX 200 /* those that were seen last; Redis is kept for some 3 ms by so many */
+void sr_monitor_call(struct sr_call *call, const struct sr_registry *reg);
 
 #endif

@@ -256,3 +256,15 @@ const char *sr_look_field(const struct sr_look_result *look, size_t k)
 {
 	return sr_reply_text_at(look->record, LOOK_HEAD + k, NULL);
 }
+
+enum sr_err sr_node_read(struct sr_node *node, const struct sr_reply *reply)
+{
+	long long at = sr_reply_int(reply, -1);
+
+	if (at < 0)
+		return SR_EREPLY;
+	node->kept_at = at;
+	for (size_t i = 0; i < node->count; i++)
+		node->counters[i].kept = node->counters[i].sent;
+	return SR_OK;
+}

@@ -36,11 +36,12 @@ for group in "$@"; do
 		want_library libcurl.so.4 libcurl4 ;;
 	test) # apache2-bin is the server without a service of the system's; systemd is for systemd-analyze, which needs none running,
 	     # and procps for the /bin/kill of the units;
-	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests
+	     # php-cli to ruby-redis: the recipes of deploy/examples run in the tests; promtool is in Debian's prometheus
 		want libcriterion-dev curl php-cli php-redis libredis-perl python3-redis ruby ruby-redis
 		want apache2-bin nginx libfcgi-bin lighttpd-mod-openssl openssl systemd procps multiwatch logrotate
 		node_is_new_enough || want nodejs
-		want_command npm npm ;;
+		want_command npm npm
+		want_command promtool prometheus ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
 		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
 	deb)
@@ -82,7 +83,7 @@ fi
 # also works without systemd, where masking a unit would not). Ours denies these services only and is there only
 # while apt-get runs; one that the administrator or a container image put there is left alone.
 services=
-for package in redis-server lighttpd nginx; do
+for package in redis-server lighttpd nginx prometheus; do
 	case "$missing " in *" $package "*) services="$services $package" ;; esac
 done
 policy=/usr/sbin/policy-rc.d
@@ -98,7 +99,7 @@ deny_start() {
 	$as_root tee "$policy" >/dev/null <<-'END' || die "cannot write $policy"
 		#!/bin/sh
 		# of sse-resilience/deploy/install-deps.sh, for one apt-get run; remove it if that was killed
-		case $1 in redis-server* | lighttpd* | nginx*) exit 101 ;; esac
+		case $1 in redis-server* | lighttpd* | nginx* | prometheus*) exit 101 ;; esac
 	END
 	$as_root chmod 755 "$policy" || die "cannot write $policy"
 }

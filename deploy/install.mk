@@ -45,7 +45,8 @@ MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8
           $(patsubst deploy/man/%,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8]))
 UNITS   = $(patsubst deploy/systemd/%,$(BUILD)/systemd/%,$(filter %.socket %.service %.timer,$(patsubst %.in,%,$(wildcard deploy/systemd/*))))
 SYSTEMD = $(UNITS) $(BUILD)/systemd/sse-resilience.sysusers $(BUILD)/systemd/sse-resilience.tmpfiles
-HOSTING = $(BUILD)/init.d/sse-fcgi $(BUILD)/init.d/sse-guardian $(BUILD)/cron.d/sse-guardian $(BUILD)/logrotate.d/sse-resilience
+HOSTING = $(BUILD)/init.d/sse-fcgi $(BUILD)/init.d/sse-guardian $(BUILD)/cron.d/sse-guardian $(BUILD)/logrotate.d/sse-resilience \
+          $(patsubst deploy/%.in,$(BUILD)/%,$(wildcard deploy/monitoring/*.in))
 SERVERS = $(foreach s,lighttpd apache nginx lighttpd-cgi apache-cgi,$(BUILD)/examples/$(s).conf)
 COMPLETIONS = $(patsubst deploy/completion/%.in,$(BUILD)/completion/%,$(wildcard deploy/completion/*.in))
 
@@ -117,6 +118,7 @@ INSTALLED = \
   $(call files_to,644,$(SERVERS) $(wildcard deploy/README.md),$(docdir)/examples) \
   $(foreach f,$(wildcard deploy/examples/*),$(if $(filter %.md %.example %.php,$(f)),644,755):$(f):$(docdir)/examples/recipes/$(notdir $(f))) \
   $(foreach f,$(filter-out %/sse.cgi,$(wildcard deploy/cgi/*)),$(call files_to,$(if $(filter %.cgi,$(f)),755,644),$(f),$(pkgdatadir))) \
+  $(foreach f,$(wildcard deploy/monitoring/*.yml deploy/monitoring/*.json),644:$(f):$(docdir)/examples/$(f:deploy/%=%)) \
   $(foreach f,$(HOSTING),$(if $(findstring /init.d/,$(f)),755,644):$(f):$(docdir)/examples/$(f:$(BUILD)/%=%)) \
   $(call files_to,644,$(UNITS),$(systemdsystemunitdir)) \
   644:$(BUILD)/systemd/sse-resilience.sysusers:$(sysusersdir)/sse-resilience.conf \

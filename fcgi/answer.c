@@ -85,18 +85,27 @@ enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_conf *conf, const
 	return sr_answer_json_with(out, conf, origin, status, header, body, len);
 }
 
-enum sr_err sr_answer_json_with(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers,
-                                const char *body, size_t len)
+static enum sr_err whole(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers, const char *type,
+                         const char *body, size_t len)
 {
 	enum sr_err err = begin(out, conf, origin, status);
 
 	if (err == SR_OK)
-		err = sr_buf_puts(out, headers);
-	if (err == SR_OK)
-		err = sr_buf_puts(out, "Cache-Control: no-store\r\nContent-Type: application/json\r\n\r\n");
+		err = sr_buf_printf(out, "%sCache-Control: no-store\r\nContent-Type: %s\r\n\r\n", headers, type);
 	if (err == SR_OK)
 		err = sr_buf_append(out, body, len);
 	return err;
+}
+
+enum sr_err sr_answer_json_with(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers,
+                                const char *body, size_t len)
+{
+	return whole(out, conf, origin, status, headers, "application/json", body, len);
+}
+
+enum sr_err sr_answer_text(struct sr_buf *out, const struct sr_conf *conf, const char *origin, const char *type, const char *body, size_t len)
+{
+	return whole(out, conf, origin, 200, "", type, body, len);
 }
 
 enum sr_err sr_answer_error(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *text, const char *allow)

@@ -22,6 +22,10 @@ SR_MUST_CHECK enum sr_err sr_answer_json(struct sr_buf *out, const struct sr_con
 SR_MUST_CHECK enum sr_err sr_answer_json_with(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *headers,
                                               const char *body, size_t len);
 
+/* Append a whole 200 of another type. */
+SR_MUST_CHECK enum sr_err sr_answer_text(struct sr_buf *out, const struct sr_conf *conf, const char *origin, const char *type, const char *body,
+                                         size_t len);
+
 /* Append {"error": TEXT} with a status. `allow`: value of an Allow header, or NULL. */
 SR_MUST_CHECK enum sr_err sr_answer_error(struct sr_buf *out, const struct sr_conf *conf, const char *origin, int status, const char *text,
                                           const char *allow);

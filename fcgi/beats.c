@@ -2,14 +2,12 @@
 #include "fcgi/beats.h"
 
 #include "common/mem.h"
+#include "common/resident.h"
 #include "fcgi/channel.h"
 #include "fcgi/hub.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define REPORT_MS 10000
-#define REPORT_TTL_MS 60000
 
 struct batch {
 	struct sr_hub *hub;
@@ -83,30 +81,77 @@ void sr_beats_due(struct sr_hub *hub, sr_mono_ms now)
 		send_batch(hub, &b);
 }
 
+/* --- the report ---------------------------------------------------------------------------------------------- */
+
+static void keep(struct sr_hub *hub, enum sr_err err, const struct sr_reply *reply)
+{
+	hub->self.on_way = false;
+	if (err == SR_OK)
+		err = sr_node_read(&hub->self, reply);
+	if (reply && err != SR_OK)
+		sr_hub_complain(hub, "node", err, reply);
+}
+
 static void on_reported(void *ctx, enum sr_err err, const struct sr_reply *reply)
 {
-	if (reply && err != SR_OK)
-		sr_hub_complain(ctx, "node", err, reply);
+	keep(ctx, err, reply);
+}
+
+static void on_left(void *ctx, enum sr_err err, const struct sr_reply *reply)
+{
+	struct sr_hub *hub = ctx;
+
+	keep(hub, err, reply);
+	ev_break(hub->loop, EVBREAK_ALL);
+}
+
+static void count(struct sr_hub *hub)
+{
+	const struct sr_counters *c = &hub->count;
+	const struct { const char *name; uint64_t value; } counts[] = {
+	    {"opened", c->opened}, {"resumed", c->resumed}, {"delivered", c->delivered}, {"gaps", c->gaps}, {"slow", c->slow},
+	    {"terminals", c->terminals}, {"refused", c->refused}, {"published", c->published}};
+
+	hub->self.count = sizeof counts / sizeof *counts;
+	for (size_t i = 0; i < hub->self.count; i++) {
+		hub->self.counters[i].name = counts[i].name;
+		hub->self.counters[i].value = counts[i].value;
+	}
+}
+
+#define NUMBERS 6
+
+static enum sr_err report(struct sr_hub *hub, bool leaves, sr_redis_cb *cb)
+{
+	struct sr_call call;
+	enum sr_err err;
+	char text[NUMBERS][24];
+	const struct { const char *name; long long value; } numbers[NUMBERS] = {
+	    {"pid", getpid()}, {"uptime", (sr_clock_mono() - hub->started) / 1000}, {"rss", sr_resident_bytes()},
+	    {"streams", (long long)hub->channels}, {"viewers", (long long)hub->viewers}, {"publishing", (long long)hub->changing}};
+	const char *fields[9 + 2 * NUMBERS] = {"kind", "responder", "host", hub->host, "version", SR_VERSION, "startedAt", hub->started_at};
+
+	for (int i = 0; i < NUMBERS; i++) {
+		snprintf(text[i], sizeof text[i], "%lld", numbers[i].value);
+		fields[8 + 2 * i] = numbers[i].name;
+		fields[9 + 2 * i] = text[i];
+	}
+	count(hub);
+	sr_node_call(&call, &hub->reg, &hub->self, fields, leaves);
+	err = sr_redis_send(hub->commands, &call, 0, cb, hub);
+	sr_call_release(&call);
+	hub->self.on_way |= err == SR_OK;
+	return err;
 }
 
 void sr_beats_report(struct sr_hub *hub)
 {
-	struct sr_call call;
-	char text[12][24];
-	const struct { const char *name; uint64_t value; } numbers[] = {
-	    {"pid", (uint64_t)getpid()}, {"streams", hub->channels}, {"viewers", hub->viewers}, {"opened", hub->count.opened},
-	    {"resumed", hub->count.resumed}, {"delivered", hub->count.delivered}, {"gaps", hub->count.gaps}, {"slow", hub->count.slow},
-	    {"terminals", hub->count.terminals}, {"refused", hub->count.refused},
-	    {"publishing", hub->changing}, {"published", hub->count.published}};
-	const char *fields[2 * 12 + 7] = {"kind", "responder", "host", hub->host, "version", SR_VERSION};
+	if (!hub->self.on_way && report(hub, false, on_reported) == SR_OK)
+		hub->report_at = sr_clock_mono() + sr_node_period(&hub->reg);
+}
 
-	for (size_t i = 0; i < 12; i++) {
-		snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)numbers[i].value);
-		fields[6 + 2 * i] = numbers[i].name;
-		fields[7 + 2 * i] = text[i];
-	}
-	sr_node_call(&call, &hub->reg, hub->node, REPORT_TTL_MS, fields);
-	if (sr_redis_send(hub->commands, &call, 0, on_reported, hub) == SR_OK)
-		hub->report_at = sr_clock_mono() + REPORT_MS;
-	sr_call_release(&call);
+void sr_beats_leave(struct sr_hub *hub)
+{
+	if (report(hub, true, on_left) != SR_OK)
+		ev_break(hub->loop, EVBREAK_ALL);
 }

@@ -11,4 +11,7 @@ void sr_beats_due(struct sr_hub *hub, sr_mono_ms now);
 /* Write this node's counters, and set hub->report_at to when it is due again. */
 void sr_beats_report(struct sr_hub *hub);
 
+/* The last report: this node is gone, and all that it counted is in the totals. Breaks the loop when Redis has it, or is away. */
+void sr_beats_leave(struct sr_hub *hub);
+
 #endif

@@ -6,7 +6,7 @@
 #include "fcgi/hub.h"
 #include <string.h>
 
-static bool allowed(struct sr_hub *hub, struct sr_request *request)
+bool sr_health_allowed(struct sr_hub *hub, struct sr_request *request)
 {
 	if (sr_conf_address_allowed(hub->conf->status_allow, request->remote_addr))
 		return true;
@@ -39,13 +39,13 @@ static void say(struct sr_hub *hub, struct sr_request *request, int status, cons
 
 void sr_health_live(struct sr_hub *hub, struct sr_request *request)
 {
-	if (allowed(hub, request))
+	if (sr_health_allowed(hub, request))
 		say(hub, request, 200, "ok", "");
 }
 
 void sr_health_ready(struct sr_hub *hub, struct sr_request *request)
 {
-	if (!allowed(hub, request))
+	if (!sr_health_allowed(hub, request))
 		return;
 	if (hub->draining)
 		say(hub, request, 503, "draining", "this process is leaving");

@@ -16,6 +16,7 @@
 #define TICK_MS 100
 #define BRIEF_TICK_MS 500 /* hundreds of processes would wake up ten times a second each */
 #define DRAIN_LIMIT_MS 5000
+#define LEAVE_LIMIT_MS 500
 
 /* --- the table ----------------------------------------------------------------------------------------------- */
 
@@ -277,6 +278,13 @@ bool sr_hub_drained(const struct sr_hub *hub)
 	return hub->draining && (empty || sr_clock_mono() >= hub->drain_until);
 }
 
+static void leave(struct sr_hub *hub, sr_mono_ms now)
+{
+	hub->leaving = true;
+	hub->drain_until = now + LEAVE_LIMIT_MS;
+	sr_beats_leave(hub);
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct sr_hub *hub = w->data;
@@ -287,11 +295,13 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	check_waiting(hub, now);
 	if (sr_redis_ready(hub->commands)) {
 		sr_beats_due(hub, now);
-		if (now >= hub->report_at && !hub->brief)
+		if (now >= hub->report_at && !hub->brief && !hub->leaving)
 			sr_beats_report(hub);
 	}
-	if (sr_hub_drained(hub))
+	if (hub->leaving ? now >= hub->drain_until : hub->brief && sr_hub_drained(hub))
 		ev_break(loop, EVBREAK_ALL);
+	else if (!hub->leaving && sr_hub_drained(hub))
+		leave(hub, now);
 }
 
 static void retire(struct sr_channel *ch)
@@ -350,6 +360,9 @@ static bool name_node(struct sr_hub *hub)
 		if (*c <= ' ' || *c > '~')
 			*c = '_';
 	sr_random_name(random, 8);
+	hub->self.name = hub->node;
+	hub->started = sr_clock_mono();
+	sr_clock_iso(hub->started_at, sr_clock_wall());
 	return snprintf(hub->node, sizeof hub->node, "%s:%d:%s", hub->host, (int)getpid(), random) < (int)sizeof hub->node;
 }
 

@@ -21,7 +21,7 @@
 struct sr_channel;
 struct sr_tokens;
 
-struct sr_counters { /* since the start; shown in sse:node:{name} */
+struct sr_counters { /* since the start; shown in sse:node:{name}, and summed up in sse:totals */
 	uint64_t opened, resumed, delivered, gaps, slow, terminals, refused;
 	uint64_t published; /* events that HTTP requests stored, repeats aside */
 };
@@ -34,6 +34,9 @@ struct sr_hub {
 	struct sr_redis *commands, *pubsub;
 	char node[96];                   /* this process in Redis: host:pid:random */
 	char host[65];
+	char started_at[SR_ISO_SIZE];
+	struct sr_node self;             /* what Redis knows of it */
+	sr_mono_ms started;
 	struct sr_frame *heartbeat;      /* the comment, framed once */
 	struct sr_frame *second_write;   /* ":\n", a comment */
 
@@ -55,13 +58,14 @@ struct sr_hub {
 	struct sr_due readers;           /* turn.h: who waits to read a page */
 	struct sr_due beats;             /* channels, by their next beat */
 	unsigned reads;                  /* log pages on their way */
+	unsigned scrapes;                /* metrics pages that wait for Redis */
 	sr_mono_ms report_at;            /* next node report */
 	sr_mono_ms complained_at;        /* Redis's refusals are logged once a minute */
 
 	ev_timer tick;
 	struct sr_counters count;
 	sr_mono_ms drain_until;
-	bool draining;
+	bool draining, leaving;          /* leaving: the last report is on its way */
 	bool brief;
 };
 

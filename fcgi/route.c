@@ -1,6 +1,6 @@
 /* route.c - see route.h.
  *
- *   {mount}/-/health  {mount}/-/ready     GET HEAD
+ *   {mount}/-/health  ready  metrics      GET HEAD
  *   {mount}/{id}                          GET HEAD OPTIONS, and with a token POST PUT DELETE
  *   {mount}/{id}/recover                  GET HEAD OPTIONS
  */
@@ -15,6 +15,7 @@
 #include "fcgi/manage.h"
 #include "fcgi/publish.h"
 #include "fcgi/recover.h"
+#include "fcgi/scrape.h"
 #include "fcgi/token.h"
 #include "fcgi/viewer.h"
 #include <string.h>
@@ -110,6 +111,8 @@ static void status_page(struct sr_hub *hub, struct sr_request *request, const ch
 		sr_health_live(hub, request);
 	else if (strcmp(page, "ready") == 0)
 		sr_health_ready(hub, request);
+	else if (strcmp(page, "metrics") == 0)
+		sr_scrape_start(hub, request);
 	else
 		sr_answer_refuse(hub, request, 404, "no such page", NULL);
 }

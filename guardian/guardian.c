@@ -15,6 +15,7 @@
 #define ONCE_CONNECT_MS 10000
 #define ONCE_PROOF_MS 30000      /* beyond proof_window */
 #define PROOF_MARGIN_MS 50       /* look again so long after the proof should be whole */
+#define LEAVE_MS 500             /* for the last report */
 #define PAUSE_MAX_MS 1000        /* between two passes, at least this or a tenth of check_interval */
 #define HEAL_SHARE 10            /* healing takes at most a tenth of the time, so that Redis is there for others */
 
@@ -34,17 +35,13 @@ struct guardian {
 	bool unproven;           /* that was logged */
 	bool reached;            /* Redis was, once */
 	bool stopping, finished; /* a signal came; the one pass is over and its report is on its way */
+	bool leaving;            /* the last report is on its way */
 	int exit_code;
 	ev_timer tick, pass, node;
 	ev_timer reach, proof;   /* --once: by when Redis is reached, and by when the pass has begun */
+	ev_timer farewell;
 	ev_signal terminate, interrupt, hangup;
 };
-
-static void end(struct guardian *g, int exit_code)
-{
-	g->exit_code = exit_code;
-	ev_break(g->link.loop, EVBREAK_ALL);
-}
 
 static void set_timer(struct guardian *g, ev_timer *timer, int64_t ms)
 {
@@ -52,6 +49,42 @@ static void set_timer(struct guardian *g, ev_timer *timer, int64_t ms)
 	ev_timer_set(timer, ms > 0 ? (double)ms / 1000. : 0., 0.);
 	ev_now_update(g->link.loop);
 	ev_timer_start(g->link.loop, timer);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------- */
+
+static void on_left(void *ctx, enum sr_err err, const struct sr_reply *reply)
+{
+	struct guardian *g = ctx;
+
+	(void)err;
+	(void)reply;
+	ev_break(g->link.loop, EVBREAK_ALL);
+}
+
+static void on_farewell(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* Leave the loop, once Redis has all that was counted, or after LEAVE_MS. */
+static void end(struct guardian *g, int exit_code)
+{
+	ev_timer *const timers[] = {&g->tick, &g->pass, &g->node, &g->reach, &g->proof};
+
+	if (g->leaving)
+		return;
+	g->leaving = true;
+	g->exit_code = exit_code;
+	for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
+		ev_timer_stop(g->link.loop, timers[i]);
+	sr_canary_stop(&g->canary);
+	if (sr_redis_ready(g->link.redis) && sr_report_leave(&g->report, &g->link, on_left, g) == SR_OK)
+		set_timer(g, &g->farewell, LEAVE_MS);
+	else
+		ev_break(g->link.loop, EVBREAK_ALL);
 }
 
 /* --- passes -------------------------------------------------------------------------------------------------- */
@@ -177,6 +210,8 @@ static void on_canary(void *ctx, enum sr_err err, int64_t proven_ms)
 {
 	struct guardian *g = ctx;
 
+	if (g->leaving)
+		return;
 	if (g->finished) {
 		if (g->report.fresh && err == SR_OK)
 			sr_canary_now(&g->canary); /* this one was on its way before the pass ended */
@@ -211,7 +246,9 @@ static void on_down(void *ctx, enum sr_err err, const char *why)
 
 	(void)why;
 	sr_canary_stop(&g->canary);
-	if (g->finished)
+	if (g->leaving)
+		ev_break(g->link.loop, EVBREAK_ALL);
+	else if (g->finished)
 		end(g, SR_EX_OK);
 	else if (g->once && err == SR_EDENIED)
 		end(g, SR_EX_DENIED);
@@ -243,6 +280,7 @@ static void on_node(struct ev_loop *loop, ev_timer *w, int revents)
 	struct guardian *g = w->data;
 
 	(void)revents;
+	w->repeat = (double)sr_node_period(&g->link.reg) / 1000.; /* SIGHUP may have changed it */
 	ev_timer_again(loop, w);
 	if (sr_redis_ready(g->link.redis))
 		sr_report_node(&g->report, &g->link);
@@ -284,7 +322,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
 	struct guardian *g = w->data;
 
 	(void)revents;
-	if (g->stopping)
+	if (g->stopping || g->leaving)
 		return;
 	g->stopping = true;
 	sr_log(SR_LOG_INFO, "stopping", "signal", sr_log_num(w->signum), (char *)NULL);
@@ -317,6 +355,7 @@ static enum sr_err take_over(struct guardian *g, struct sr_conf *fresh, struct s
 		sr_canary_stop(&g->canary);
 		sr_redis_free(g->link.redis);
 		g->link.redis = redis;
+		g->report.node.kept_at = 0; /* another Redis has totals of its own, which are none the worse for being older */
 	}
 	*g->conf = *fresh;
 	g->link.reg = sr_registry_of(g->conf);
@@ -375,7 +414,8 @@ static void describe(void *ctx, char *out, size_t size)
 	const struct sr_report *r = &g->report;
 
 	snprintf(out, size, "%s; %lld passes, %lld marked, %lld failed, %lld healed%s%s", sr_redis_ready(g->link.redis) ? "Redis ready" : "Redis is away",
-	         r->passes, r->marked, r->failed, r->healed, r->passes > 0 ? "; last " : "", r->passes > 0 ? r->last_at : "");
+	         sr_report_count(r, SR_PASSES), sr_report_count(r, SR_STREAMS_MARKED), sr_report_count(r, SR_STREAMS_FAILED),
+	         sr_report_count(r, SR_KEYS_HEALED), *r->last_at ? "; last " : "", r->last_at);
 }
 
 /* --- start and end ------------------------------------------------------------------------------------------- */
@@ -396,10 +436,11 @@ static void start_signal(struct guardian *g, ev_signal *watcher, int signum, voi
 static void init_watchers(struct guardian *g)
 {
 	init_timer(g, &g->tick, on_tick, TICK_MS / 1000.);
-	init_timer(g, &g->node, on_node, SR_REPORT_NODE_PERIOD_MS / 1000.);
+	init_timer(g, &g->node, on_node, (double)sr_node_period(&g->link.reg) / 1000.);
 	init_timer(g, &g->pass, on_pass, 0.);
 	init_timer(g, &g->reach, on_reach, 0.);
 	init_timer(g, &g->proof, on_proof, 0.);
+	init_timer(g, &g->farewell, on_farewell, 0.);
 	start_signal(g, &g->terminate, SIGTERM, on_terminate);
 	start_signal(g, &g->interrupt, SIGINT, on_terminate);
 	start_signal(g, &g->hangup, SIGHUP, on_hangup);

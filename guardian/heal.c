@@ -8,6 +8,7 @@
 static const struct { enum sr_key key; bool has_id; } kinds[SR_HEAL_KINDS] = {
 	{SR_KEY_STREAM, true}, {SR_KEY_COMPLETION, true}, {SR_KEY_EVENTS, true}, {SR_KEY_VIEWERS, true}, {SR_KEY_NODE, true},
 	{SR_KEY_ACTIVE, false}, {SR_KEY_ORPHANED, false}, {SR_KEY_GUARDIAN, false}, {SR_KEY_NODES, false},
+	{SR_KEY_TOTALS, false},
 };
 
 static void scan(struct sr_heal *h);

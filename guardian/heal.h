@@ -10,7 +10,7 @@
 /* Called once for each sr_heal_start(), from the loop or from inside sr_heal_start(). */
 typedef void sr_heal_cb(void *ctx, enum sr_end end);
 
-#define SR_HEAL_KINDS 9
+#define SR_HEAL_KINDS 10
 struct sr_heal {
 	const struct sr_link *link;
 	sr_heal_cb *done;

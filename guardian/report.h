@@ -23,7 +23,8 @@ bool sr_tally_did(const struct sr_tally *t);
 #define SR_REPORT_NUMBER 24
 struct sr_report {
 	char name[24], host[256], pid[SR_REPORT_NUMBER], started_at[SR_ISO_SIZE];
-	long long passes, marked, failed, healed; /* since the start */
+	sr_mono_ms started;
+	struct sr_node node;                      /* its counters are what it did since the start */
 	bool fresh, sent;                         /* the last pass is not in Redis yet; it is on its way there */
 	char last_at[SR_ISO_SIZE];
 	char last_number[5][SR_REPORT_NUMBER];
@@ -39,8 +40,12 @@ const char *const *sr_report_fields(struct sr_report *r, const char *fields[SR_R
 /* Redis has what sr_report_fields() returned last. */
 void sr_report_kept(struct sr_report *r);
 
-#define SR_REPORT_NODE_PERIOD_MS 10000
+enum sr_report_counter { SR_PASSES, SR_STREAMS_MARKED, SR_STREAMS_FAILED, SR_KEYS_HEALED, SR_REPORT_COUNTERS };
+long long sr_report_count(const struct sr_report *r, enum sr_report_counter which);
+
 /* Tell Redis that this guardian is alive, with its counters. An outage is no matter: the next time will do. */
-void sr_report_node(const struct sr_report *r, const struct sr_link *link);
+void sr_report_node(struct sr_report *r, const struct sr_link *link);
+/* Tell it for the last time: the guardian is gone, and what it did is in the totals. SR_OK: `left` is called from the loop. */
+SR_MUST_CHECK enum sr_err sr_report_leave(struct sr_report *r, const struct sr_link *link, sr_redis_cb *left, void *ctx);
 
 #endif

@@ -58,7 +58,7 @@ for script in common/lua/*.lua; do
 done
 
 # keys.h: SR_KEY_X, /* {prefix}stem:{id} type: what */
-sed -n -e 's#.*{prefix}\([^ ]*\) *\(hash\|zset\|stream\): .*#sse:\1 \2#p' -e 's#.*{prefix}\([^ ]*\) *Pub/Sub channel.*#sse:\1 channel#p' common/keys.h |
+sed -n -e 's#.*{prefix}\([^ ]*\) *\(hash\|zset\|stream\|string\): .*#sse:\1 \2#p' -e 's#.*{prefix}\([^ ]*\) *Pub/Sub channel.*#sse:\1 channel#p' common/keys.h |
 	sed 's/{id}/ID/; s/{name}/NAME/' | sort >"$work/script"
 sed -n 's/^\.It Li \(sse:[^ ]*\) Ta \([a-z]*\) Ta .*/\1 \2/p' "$page" | sort >"$work/page"
 [ -s "$work/script" ] || bad=1

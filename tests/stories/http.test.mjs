@@ -59,7 +59,7 @@ const descriptors = (process) => readdirSync(`/proc/${process.pid}/fd`).length;
 
 /** All that is stored but for what the processes say of themselves. */
 async function stored(world) {
-  return Object.fromEntries(Object.entries(await dump(world.redis)).filter(([key]) => !key.startsWith('sse:node')));
+  return Object.fromEntries(Object.entries(await dump(world.redis)).filter(([key]) => !/^sse:(node|totals)/.test(key)));
 }
 
 for (const [name, way] of [['through lighttpd', send], ['at the socket', sendDirect]]) {

@@ -79,6 +79,22 @@ Test(random, takes_every_range, .timeout = 10)
 	cr_assert(low && high);
 }
 
+Test(clock, reads_the_dates_that_it_writes, .timeout = 10)
+{
+	static const char *const wrong[] = {"", "2026-11-24", "2026-11-24T03:40:09.123", "2026-11-24T03:40:09.123Z ", "2026-13-24T03:40:09.123Z",
+	                                    "2026-02-30T03:40:09.123Z", "2026-11-24T24:40:09.123Z", "1969-12-31T23:59:59.999Z", "2026-11-24t03:40:09.123Z",
+	                                    "-026-11-24T03:40:09.123Z", "now"};
+	static const sr_wall_ms right[] = {0, 1, 951782400000, 1763955609123, 253402300799999};
+	char text[SR_ISO_SIZE];
+
+	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+		sr_clock_iso(text, right[i]);
+		cr_assert_eq(sr_clock_from_iso(text), right[i], "%s", text);
+	}
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		cr_assert_eq(sr_clock_from_iso(wrong[i]), -1, "%s", wrong[i]);
+}
+
 static void *draw(void *out)
 {
 	*(int64_t *)out = sr_random_between(0, INT64_MAX);

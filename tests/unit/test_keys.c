@@ -16,6 +16,8 @@ static const struct { enum sr_key key; const char *id, *name, *stem; } table[] =
 	{SR_KEY_ORPHANED, NULL, "sse:orphaned", "sse:orphaned"},
 	{SR_KEY_GUARDIAN, NULL, "sse:guardian", "sse:guardian"},
 	{SR_KEY_NODES, NULL, "sse:nodes", "sse:nodes"},
+	{SR_KEY_TOTALS, NULL, "sse:totals", "sse:totals"},
+	{SR_KEY_CHECK, NULL, "sse:check", "sse:check"},
 };
 
 Test(keys, the_names_are_the_seeds)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const names[] = {"attach", "beat", "canary", "detach", "end", "heal", "look", "lost", "node", "open", "publish", "records", "recover",
+static const char *const names[] = {"attach", "beat", "canary", "detach", "end", "heal", "look", "lost", "monitor", "node", "open", "publish", "records", "recover",
                                     "stale", "sweep"};
 
 world_test(script, every_hash_is_what_redis_computes)
@@ -27,7 +27,8 @@ world_test(script, those_that_only_read_say_so)
 		const struct sr_script *s = sr_script_get((enum sr_script_name)i);
 
 		cr_assert_eq(strncmp(s->text, "#!lua flags=no-writes\n", 22) == 0,
-		             i == SR_SCRIPT_LOOK || i == SR_SCRIPT_LOST || i == SR_SCRIPT_RECORDS || i == SR_SCRIPT_RECOVER || i == SR_SCRIPT_STALE, "%s", s->name);
+		             i == SR_SCRIPT_LOOK || i == SR_SCRIPT_LOST || i == SR_SCRIPT_MONITOR || i == SR_SCRIPT_RECORDS || i == SR_SCRIPT_RECOVER ||
+		             i == SR_SCRIPT_STALE, "%s", s->name);
 	}
 }
 
@@ -66,6 +67,7 @@ world_test(script, every_verb_sends_what_its_script_takes)
 	struct sr_open o = {.id = "a", .user = "u"};
 	struct sr_publish p = {.id = "a", .user = "u", .producer = "p"};
 	struct sr_beat beats[2] = {{.id = "a"}, {.id = "b"}};
+	struct sr_node node = {.name = "n", .count = 2, .counters = {{.name = "x"}, {.name = "y"}}};
 	struct sr_call call;
 
 	good((sr_attach_call(&call, &w.reg, &a), &call));
@@ -89,7 +91,9 @@ world_test(script, every_verb_sends_what_its_script_takes)
 	good((sr_canary_call(&call, &w.reg, "r", NULL), &call));
 	good((sr_canary_call(&call, &w.reg, "r", fields), &call));
 	good((sr_heal_call(&call, &w.reg, keys, ids, 2), &call));
-	good((sr_node_call(&call, &w.reg, "n", 1000, fields), &call));
+	good((sr_node_call(&call, &w.reg, &node, fields, false), &call));
+	good((sr_node_call(&call, &w.reg, &node, NULL, true), &call));
+	good((sr_monitor_call(&call, &w.reg), &call));
 	good((sr_records_call(&call, &w.reg, ids, 2, fields), &call));
 }
 

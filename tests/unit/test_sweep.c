@@ -1,4 +1,4 @@
-/* The guardian's side: every branch of common/lua/stale.lua, canary.lua, sweep.lua, heal.lua and node.lua. */
+/* The guardian's side: every branch of common/lua/stale.lua, canary.lua, sweep.lua and heal.lua. */
 #include "tests/support/race.h"
 #include "tests/support/world.h"
 
@@ -637,33 +637,4 @@ world_test(heal, looks_at_a_batch)
 	cr_assert(sr_reply_int_at(reply, 0, -1) == 2 && sr_reply_int_at(reply, 1, -1) == 2);
 	cr_assert_geq(score("sse:active", "a"), 0);
 	cr_assert_geq(score("sse:active", "b"), 0);
-}
-
-/* --- node ---------------------------------------------------------------------------------------------------- */
-
-static long long node(const char *name, int64_t ttl, const char *const *fields)
-{
-	struct sr_call call;
-
-	sr_node_call(&call, &w.reg, name, ttl, fields);
-	return sr_reply_int(world_call(&call), -1);
-}
-
-world_test(node, says_that_it_is_alive)
-{
-	cr_assert_eq(node("fcgi-abc", 30000, (const char *const[]){"kind", "sse-fcgi", "streams", "12", NULL}), 1);
-	cr_assert_eq(raw_int("HLEN", "sse:node:fcgi-abc"), 4);
-	cr_assert_str_eq(field("sse:node:fcgi-abc", "node"), "fcgi-abc");
-	cr_assert(iso_now(field("sse:node:fcgi-abc", "seenAt")));
-	cr_assert_str_eq(field("sse:node:fcgi-abc", "streams"), "12");
-	assert_ttl("sse:node:fcgi-abc", 30000);
-	assert_ttl("sse:nodes", 30000);
-	cr_assert_geq(score("sse:nodes", "fcgi-abc"), redis_ms() - 10000);
-	cr_assert_eq(node("fcgi-abc", 40000, (const char *const[]){"kind", "sse-fcgi", "streams", "13", NULL}), 1);
-	cr_assert_str_eq(field("sse:node:fcgi-abc", "streams"), "13");
-	assert_ttl("sse:node:fcgi-abc", 40000);
-	raw("ZADD", "sse:nodes", num(redis_ms() - 40001), "dead", num(redis_ms() - 30000), "slow");
-	cr_assert_eq(node("guardian-x", 40000, (const char *const[]){"kind", "sse-guardian", NULL}), 3);
-	cr_assert_eq(score("sse:nodes", "dead"), -1000);
-	cr_assert_geq(score("sse:nodes", "slow"), 0);
 }
