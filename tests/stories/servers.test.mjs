@@ -27,7 +27,7 @@ const FRONTS = [
   { name: 'nginx', kind: 'nginx', beats: 0, h2: 40 },
   { name: 'Apache, .htaccess and the CGI bridge', kind: 'htaccess', beats: 3 },
   { name: 'lighttpd that starts sse-fcgi itself', kind: 'lighttpd-cgi', beats: 0, cgi: true },
-  { name: 'Apache that starts sse-fcgi itself', kind: 'apache-cgi', beats: 2, cgi: true },
+  { name: 'Apache that starts sse-fcgi itself', kind: 'apache-cgi', beats: 3, cgi: true },
 ];
 
 const RESPONDING = FRONTS.filter(({ cgi }) => !cgi);
