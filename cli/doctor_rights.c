@@ -19,7 +19,7 @@ static const struct command { const char *rule, *words[WORDS]; } commands[] = {
 	{"eval", {"EVAL", "(", "0"}}, /* it does not compile, and so is not kept */
 	{"script|load", {"SCRIPT", "LOAD", "("}},
 	{"scan", {"SCAN", "0", "COUNT", "1"}},
-	{"del", {"DEL", KEY}}, {"exists", {"EXISTS", KEY}}, {"pexpire", {"PEXPIRE", KEY, "1"}}, {"pttl", {"PTTL", KEY}}, {"type", {"TYPE", KEY}},
+	{"set", {"SET", KEY, "v", "XX"}}, {"del", {"DEL", KEY}}, {"exists", {"EXISTS", KEY}}, {"pexpire", {"PEXPIRE", KEY, "1"}}, {"pttl", {"PTTL", KEY}}, {"type", {"TYPE", KEY}},
 	{"hget", {"HGET", KEY, "f"}}, {"hmget", {"HMGET", KEY, "f"}}, {"hgetall", {"HGETALL", KEY}}, {"hlen", {"HLEN", KEY}}, {"hstrlen", {"HSTRLEN", KEY, "f"}},
 	{"hset", {"HSET", KEY, "f", "v", "g"}}, {"hdel", {"HDEL", KEY, "f"}}, {"hincrby", {"HINCRBY", KEY, "f", "x"}},
 	{"zadd", {"ZADD", KEY, "x", "m"}}, {"zrem", {"ZREM", KEY, "m"}}, {"zscore", {"ZSCORE", KEY, "m"}}, {"zcard", {"ZCARD", KEY}},

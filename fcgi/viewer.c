@@ -85,6 +85,13 @@ static bool remember_end(struct sr_viewer *v, const struct sr_attach_result *r)
 	return v->end && v->end->frame;
 }
 
+/* Nothing to beat for any more. */
+static void uncount(struct sr_viewer *v)
+{
+	v->channel->attached -= v->attached;
+	v->attached = false;
+}
+
 /* It had ended: the events that are missing, the terminal one, and the end of the response. */
 static void serve_end(struct sr_viewer *v, const struct sr_attach_result *r)
 {
@@ -94,6 +101,7 @@ static void serve_end(struct sr_viewer *v, const struct sr_attach_result *r)
 		sr_viewer_refuse(v, 204, NULL);
 		return;
 	}
+	uncount(v); /* a beat would be told of the end again, and send it back to the registry each time */
 	v->until = age_limit(v->hub);
 	if (!remember_end(v, r)) {
 		sr_viewer_give_up(v);
@@ -113,8 +121,7 @@ static void serve_end(struct sr_viewer *v, const struct sr_attach_result *r)
 static void unknown(struct sr_viewer *v)
 {
 	if (v->attached) {
-		v->attached = false;
-		v->channel->attached--;
+		uncount(v);
 		v->until = sr_clock_mono() + v->hub->conf->pending_wait;
 	}
 	v->state = SR_V_UNKNOWN;

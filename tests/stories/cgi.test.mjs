@@ -151,8 +151,8 @@ story('a client that does not read', { ...alone, timeout: 60000 }, async (world)
   await producer.finish();
   const { rssKiB } = slow.process;
   if (memoryCounts) assert.ok(rssKiB < 6000, `it holds ${rssKiB} KiB`);
-  slow.stdout.resume();
   await world.ctl('complete', 'slow');
+  slow.stdout.resume();
   await slow.end({ deadline: 20000 });
   assertDelivered({ who: 'a client that read late', events: slow.events.slice(1), log: await readLog(world.redis, 'slow') });
 });

@@ -142,7 +142,7 @@ story('the rights that the help names suffice for all programs, and none is too 
   await world.ctl('complete', 'job');
   await world.ctl('open', 'dies', '--user', 'u1', '--lease');
   await until(async () => await world.redis.hget('sse:stream:dies', 'state') === 'failed', { deadline: 15000, what: 'the guardian to end what was left alone' });
-  for (const command of [['list'], ['show', 'job'], ['recover', 'job'], ['watch', 'job'], ['status'], ['top', '--rounds', '1'], ['orphans']]) await world.ctl(...command);
+  for (const command of [['list'], ['show', 'job'], ['recover', 'job'], ['watch', 'job'], ['status'], ['top', '--rounds', '1'], ['orphans'], ['nodes'], ['check'], ['metrics']]) await world.ctl(...command);
   assert.deepEqual(await world.redis.acl('LOG'), [], 'Redis denied nothing');
   await expectBad(world, []);
 
