@@ -95,6 +95,9 @@ $(BUILD)/cron.d/sse-guardian: $(BUILD)/ssectl
 	$(call snippet,cron)
 $(BUILD)/logrotate.d/sse-resilience: $(BUILD)/ssectl
 	$(call snippet,logrotate)
+$(BUILD)/monitoring/%: deploy/monitoring/%.in $(BUILD)/.dirs
+	@mkdir -p $(@D)
+	$(call say,CONF $@)$(subst_dirs) $< >$@.tmp && mv $@.tmp $@
 
 # --- install -------------------------------------------------------------------------------------------------------
 
