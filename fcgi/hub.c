@@ -266,13 +266,6 @@ static bool is_drained(const struct sr_hub *hub, sr_mono_ms now)
 	return (hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 && hub->changing == 0) || now >= hub->drain_until;
 }
 
-static void leave(struct sr_hub *hub, sr_mono_ms now)
-{
-	hub->leaving = true;
-	hub->drain_until = now + LEAVE_LIMIT_MS;
-	sr_beats_leave(hub);
-}
-
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct sr_hub *hub = w->data;
@@ -286,10 +279,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		if (now >= hub->report_at && !hub->leaving)
 			sr_beats_report(hub);
 	}
-	if (hub->leaving && now >= hub->drain_until)
+	if (hub->leaving ? now >= hub->drain_until : hub->draining && is_drained(hub, now))
 		ev_break(loop, EVBREAK_ALL);
-	else if (hub->draining && !hub->leaving && is_drained(hub, now))
-		leave(hub, now);
 }
 
 static void retire(struct sr_channel *ch)
@@ -308,6 +299,14 @@ void sr_hub_drain(struct sr_hub *hub)
 	hub->draining = true;
 	hub->drain_until = sr_clock_mono() + DRAIN_LIMIT_MS;
 	each_channel(hub, retire);
+}
+
+void sr_hub_leave(struct sr_hub *hub)
+{
+	hub->leaving = true;
+	hub->drain_until = sr_clock_mono() + LEAVE_LIMIT_MS;
+	if (sr_beats_leave(hub))
+		ev_run(hub->loop, 0);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */

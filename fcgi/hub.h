@@ -93,6 +93,9 @@ void sr_hub_complain(struct sr_hub *hub, const char *what, enum sr_err err, cons
 /* End every stream with a spread retry:, detach all viewers, then break the loop; at the latest after a few seconds. */
 void sr_hub_drain(struct sr_hub *hub);
 
+/* After the loop has ended: tell Redis all that was counted, and that this process is gone. Runs the loop for that, half a second at most. */
+void sr_hub_leave(struct sr_hub *hub);
+
 /* answer.c's: the peer of a short response did not read it in time. */
 void sr_answering_expire(struct sr_due *due);
 
