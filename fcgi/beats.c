@@ -150,8 +150,7 @@ void sr_beats_report(struct sr_hub *hub)
 		hub->report_at = sr_clock_mono() + sr_node_period(&hub->reg);
 }
 
-void sr_beats_leave(struct sr_hub *hub)
+bool sr_beats_leave(struct sr_hub *hub)
 {
-	if (report(hub, true, on_left) != SR_OK)
-		ev_break(hub->loop, EVBREAK_ALL);
+	return report(hub, true, on_left) == SR_OK;
 }

@@ -278,13 +278,6 @@ bool sr_hub_drained(const struct sr_hub *hub)
 	return hub->draining && (empty || sr_clock_mono() >= hub->drain_until);
 }
 
-static void leave(struct sr_hub *hub, sr_mono_ms now)
-{
-	hub->leaving = true;
-	hub->drain_until = now + LEAVE_LIMIT_MS;
-	sr_beats_leave(hub);
-}
-
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct sr_hub *hub = w->data;
@@ -298,10 +291,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		if (now >= hub->report_at && !hub->brief && !hub->leaving)
 			sr_beats_report(hub);
 	}
-	if (hub->leaving ? now >= hub->drain_until : hub->brief && sr_hub_drained(hub))
+	if (hub->leaving ? now >= hub->drain_until : sr_hub_drained(hub))
 		ev_break(loop, EVBREAK_ALL);
-	else if (!hub->leaving && sr_hub_drained(hub))
-		leave(hub, now);
 }
 
 static void retire(struct sr_channel *ch)
@@ -320,6 +311,14 @@ void sr_hub_drain(struct sr_hub *hub)
 	hub->draining = true;
 	hub->drain_until = sr_clock_mono() + DRAIN_LIMIT_MS;
 	each_channel(hub, retire);
+}
+
+void sr_hub_leave(struct sr_hub *hub)
+{
+	hub->leaving = true;
+	hub->drain_until = sr_clock_mono() + LEAVE_LIMIT_MS;
+	if (sr_beats_leave(hub))
+		ev_run(hub->loop, 0);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */

@@ -103,6 +103,9 @@ void sr_hub_drain(struct sr_hub *hub);
 /* The drain is over: nothing is left, or its time is up. */
 bool sr_hub_drained(const struct sr_hub *hub);
 
+/* After the loop has ended: tell Redis all that was counted, and that this process is gone. Runs the loop for that, half a second at most. */
+void sr_hub_leave(struct sr_hub *hub);
+
 /* answer.c's: the peer of a short response did not read it in time. */
 void sr_answering_expire(struct sr_due *due);
 

@@ -235,6 +235,7 @@ static void serve(struct responder *r)
 		quiet = sr_intake_quiet(r->intake); /* before the loop, which then looks after what came last */
 		ev_run(r->loop, 0);
 	} while (!quiet);
+	sr_hub_leave(r->hub);
 	sr_log(SR_LOG_INFO, "stopped", (char *)NULL);
 }
 
