@@ -23,7 +23,7 @@ SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 COMMON   = err mem buf clock resident log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
            conf_help keys call script reply address redis redis_commands registry registry_read monitor metrics session batch notify tee backlog producer producer_send \
            lib/producer_handle lib/sse_resilience
-FCGI     = main cgi relay response intake inspect record request client frame viewer viewer_send viewer_read turn channel hub beats answer route recover health scrape body discard \
+FCGI     = main cgi relay response intake intake_thread parse inspect record request client frame viewer viewer_send viewer_read turn channel table hub beats answer route recover health scrape body discard \
            token form change change_head publish publish_form manage
 GUARDIAN = main guardian round canary sweep sample pace heal report link late dry
 CLI      = main command ctl output interrupt word produce bulk watch list scan age orphans show recover status monitor nodes metrics check script snippet fill \
@@ -103,7 +103,7 @@ $(BUILD)/sse-resilience.pc: common/lib/sse-resilience.pc.in Makefile
 below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
 
 # Each tests/unit/test_X.c is one Criterion program over the common library and the pure parts of the programs.
-PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/response.o $(BUILD)/fcgi/relay.o $(BUILD)/fcgi/form.o \
+PURE      = $(BUILD)/fcgi/inspect.o $(BUILD)/fcgi/record.o $(BUILD)/fcgi/frame.o $(BUILD)/fcgi/table.o $(BUILD)/fcgi/request.o $(BUILD)/fcgi/body.o $(BUILD)/fcgi/response.o $(BUILD)/fcgi/relay.o $(BUILD)/fcgi/form.o \
             $(BUILD)/fcgi/token.o $(BUILD)/guardian/pace.o $(BUILD)/cli/output.o \
             $(BUILD)/cli/mapper.o $(BUILD)/cli/percent.o $(BUILD)/cli/tail.o $(BUILD)/cli/ending.o $(BUILD)/cli/word.o \
             $(BUILD)/cli/columns.o $(BUILD)/cli/age.o $(BUILD)/cli/picture.o $(BUILD)/cli/fill.o $(BUILD)/cli/doctor_cure.o

@@ -128,7 +128,7 @@ static enum sr_err report(struct sr_hub *hub, bool leaves, sr_redis_cb *cb)
 	char text[NUMBERS][24];
 	const struct { const char *name; long long value; } numbers[NUMBERS] = {
 	    {"pid", getpid()}, {"uptime", (sr_clock_mono() - hub->started) / 1000}, {"rss", sr_resident_bytes()},
-	    {"streams", (long long)hub->channels}, {"viewers", (long long)hub->viewers}, {"publishing", (long long)hub->changing}};
+	    {"streams", (long long)hub->channels.count}, {"viewers", (long long)hub->viewers}, {"publishing", (long long)hub->changing}};
 	const char *fields[9 + 2 * NUMBERS] = {"kind", "responder", "host", hub->host, "version", SR_VERSION, "startedAt", hub->started_at};
 
 	for (int i = 0; i < NUMBERS; i++) {

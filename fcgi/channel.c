@@ -411,7 +411,7 @@ static void drop(struct sr_channel *ch)
 	/* If it cannot be sent the connection is gone or choked; a push for a channel that nobody has is ignored. */
 	if (ch->subscribed && sr_redis_unsubscribe(ch->hub->pubsub, ch->hub->reg.prefix, &id, 1) != SR_OK)
 		sr_log(SR_LOG_DEBUG, "unsubscribe not sent", "stream", ch->id, (char *)NULL);
-	sr_hub_remove(ch->hub, ch);
+	sr_table_remove(&ch->hub->channels, ch);
 	sr_channel_free(ch);
 }
 

@@ -21,7 +21,7 @@ static void say(struct sr_hub *hub, struct sr_request *request, int status, cons
 
 	sr_buf_init(&body, 4096);
 	sr_buf_init(&out, 8192);
-	err = sr_buf_printf(&body, "{\"status\":\"%s\",\"viewers\":%zu,\"streams\":%zu", word, hub->viewers, hub->channels);
+	err = sr_buf_printf(&body, "{\"status\":\"%s\",\"viewers\":%zu,\"streams\":%zu", word, hub->viewers, hub->channels.count);
 	if (err == SR_OK && why[0])
 		err = sr_buf_puts(&body, ",\"reason\":");
 	if (err == SR_OK && why[0])

@@ -18,76 +18,18 @@
 #define DRAIN_LIMIT_MS 5000
 #define LEAVE_LIMIT_MS 500
 
-/* --- the table ----------------------------------------------------------------------------------------------- */
-
-static size_t hash(const char *id, size_t len) /* FNV-1a */
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)id[i]) * 1099511628211u;
-	return (size_t)(h ^ h >> 32);
-}
-
-struct sr_channel *sr_hub_find(struct sr_hub *hub, const char *id, size_t len)
-{
-	struct sr_channel *ch = hub->table[hash(id, len) & (hub->buckets - 1)];
-
-	while (ch && (strlen(ch->id) != len || memcmp(ch->id, id, len) != 0))
-		ch = ch->next;
-	return ch;
-}
-
-static void insert(struct sr_hub *hub, struct sr_channel *ch)
-{
-	struct sr_channel **bucket = &hub->table[hash(ch->id, strlen(ch->id)) & (hub->buckets - 1)];
-
-	ch->next = *bucket;
-	*bucket = ch;
-}
-
-/* Twice the buckets. Without memory the chains grow longer, that is all. */
-static void grow(struct sr_hub *hub)
-{
-	struct sr_channel **old = hub->table, **table = sr_calloc(hub->buckets * 2, sizeof *table), *next;
-	size_t old_buckets = hub->buckets;
-
-	if (!table)
-		return;
-	hub->table = table;
-	hub->buckets *= 2;
-	for (size_t i = 0; i < old_buckets; i++)
-		for (struct sr_channel *ch = old[i]; ch; ch = next) {
-			next = ch->next;
-			insert(hub, ch);
-		}
-	free(old);
-}
+/* --- channels ------------------------------------------------------------------------------------------------ */
 
 struct sr_channel *sr_hub_find_or_add(struct sr_hub *hub, const char *id)
 {
-	struct sr_channel *ch = sr_hub_find(hub, id, strlen(id));
+	struct sr_channel *ch = sr_table_find(&hub->channels, id, strlen(id));
 
 	if (ch)
 		return ch;
 	ch = sr_channel_new(hub, id);
-	if (!ch)
-		return NULL;
-	if (hub->channels >= hub->buckets)
-		grow(hub);
-	insert(hub, ch);
-	hub->channels++;
+	if (ch)
+		sr_table_add(&hub->channels, ch);
 	return ch;
-}
-
-void sr_hub_remove(struct sr_hub *hub, struct sr_channel *ch)
-{
-	struct sr_channel **at = &hub->table[hash(ch->id, strlen(ch->id)) & (hub->buckets - 1)];
-
-	while (*at != ch)
-		at = &(*at)->next;
-	*at = ch->next;
-	hub->channels--;
 }
 
 /* Call `visit` for each channel; it may free the one that it was given. */
@@ -95,11 +37,10 @@ static void each_channel(struct sr_hub *hub, void (*visit)(struct sr_channel *))
 {
 	struct sr_channel *next;
 
-	for (size_t i = 0; i < hub->buckets; i++)
-		for (struct sr_channel *ch = hub->table[i]; ch; ch = next) {
-			next = ch->next;
-			visit(ch);
-		}
+	for (struct sr_channel *ch = sr_table_first(&hub->channels); ch; ch = next) {
+		next = sr_table_after(&hub->channels, ch);
+		visit(ch);
+	}
 }
 
 /* --- Redis --------------------------------------------------------------------------------------------------- */
@@ -163,15 +104,14 @@ static void resubscribe(struct sr_hub *hub)
 {
 	struct subscriptions s = {.count = 0};
 
-	for (size_t i = 0; i < hub->buckets; i++)
-		for (struct sr_channel *ch = hub->table[i]; ch; ch = ch->next) {
-			if (!ch->first)
-				continue;
-			s.channels[s.count] = ch;
-			s.ids[s.count++] = ch->id;
-			if (s.count == SR_REDIS_SUBSCRIBE_BATCH)
-				flush_subscriptions(hub, &s);
-		}
+	for (struct sr_channel *ch = sr_table_first(&hub->channels); ch; ch = sr_table_after(&hub->channels, ch)) {
+		if (!ch->first)
+			continue;
+		s.channels[s.count] = ch;
+		s.ids[s.count++] = ch->id;
+		if (s.count == SR_REDIS_SUBSCRIBE_BATCH)
+			flush_subscriptions(hub, &s);
+	}
 	flush_subscriptions(hub, &s);
 }
 
@@ -203,7 +143,7 @@ static struct sr_channel *of_channel(struct sr_hub *hub, const char *name, size_
 
 	sr_buf_init(&stem, 256);
 	if (sr_key_append_stem(&stem, hub->reg.prefix, SR_KEY_CHANNEL) == SR_OK && len > stem.len && memcmp(name, stem.data, stem.len) == 0)
-		ch = sr_hub_find(hub, name + stem.len, len - stem.len);
+		ch = sr_table_find(&hub->channels, name + stem.len, len - stem.len);
 	sr_buf_release(&stem);
 	return ch;
 }
@@ -273,7 +213,7 @@ static void check_waiting(struct sr_hub *hub, sr_mono_ms now)
 
 bool sr_hub_drained(const struct sr_hub *hub)
 {
-	bool empty = hub->viewers == 0 && hub->channels == 0 && hub->answering == 0 && hub->lookups == 0 && hub->changing == 0;
+	bool empty = hub->viewers == 0 && hub->channels.count == 0 && hub->answering == 0 && hub->lookups == 0 && hub->changing == 0;
 
 	return hub->draining && (empty || sr_clock_mono() >= hub->drain_until);
 }
@@ -406,8 +346,6 @@ struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, cons
 	hub->loop = loop;
 	hub->brief = brief;
 	use(hub, conf, tokens);
-	hub->buckets = 256;
-	hub->table = sr_calloc(hub->buckets, sizeof *hub->table);
 	sr_due_list_init(&hub->heartbeats);
 	sr_due_list_init(&hub->doubled_heartbeats);
 	sr_due_list_init(&hub->second_writes);
@@ -421,7 +359,7 @@ struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, cons
 	ev_timer_init(&hub->tick, on_tick, tick, tick);
 	hub->tick.data = hub;
 	ev_timer_start(loop, &hub->tick);
-	if (!hub->table || !name_node(hub) || !frame_heartbeat(hub) || !connect_redis(hub, why)) {
+	if (!sr_table_init(&hub->channels) || !name_node(hub) || !frame_heartbeat(hub) || !connect_redis(hub, why)) {
 		sr_hub_free(hub);
 		return NULL;
 	}
@@ -436,7 +374,7 @@ static void cut_viewers(struct sr_channel *ch)
 
 static void free_channel(struct sr_channel *ch)
 {
-	sr_hub_remove(ch->hub, ch);
+	sr_table_remove(&ch->hub->channels, ch);
 	sr_channel_free(ch);
 }
 
@@ -460,14 +398,14 @@ void sr_hub_free(struct sr_hub *hub)
 	if (!hub)
 		return;
 	ev_timer_stop(hub->loop, &hub->tick);
-	if (hub->table)
+	if (hub->channels.buckets)
 		cut_rest(hub);
 	sr_redis_free(hub->commands);
 	sr_redis_free(hub->pubsub);
-	if (hub->table)
+	if (hub->channels.buckets)
 		each_channel(hub, free_channel);
 	sr_frame_unref(hub->heartbeat);
 	sr_frame_unref(hub->second_write);
-	free(hub->table);
+	sr_table_release(&hub->channels);
 	free(hub);
 }

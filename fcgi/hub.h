@@ -13,6 +13,7 @@
 #include "common/registry.h"
 #include "fcgi/due.h"
 #include "fcgi/frame.h"
+#include "fcgi/table.h"
 #include <ev.h>
 
 #define SR_READS_MAX 16   /* log pages on their way at once; other viewers wait for their turn */
@@ -40,8 +41,7 @@ struct sr_hub {
 	struct sr_frame *heartbeat;      /* the comment, framed once */
 	struct sr_frame *second_write;   /* ":\n", a comment */
 
-	struct sr_channel **table;       /* hash of stream ids, chained */
-	size_t buckets, channels;
+	struct sr_table channels;
 	size_t viewers;                  /* clients of streams, whatever their state */
 	size_t answering;                /* short responses that are being written */
 	size_t lookups;                  /* requests that wait for Redis (recover, HEAD) or for the end of a body that is thrown away */
@@ -71,8 +71,8 @@ struct sr_hub {
 
 /**
  * conf and tokens are borrowed. Starts to connect.
- * brief    of one request only (cgi.h): loads no scripts, is no node that operators look for, looks at its clocks less often, and when it is told to stop that is because
- *          the client left
+ * brief    of one request only (cgi.h): loads no scripts, is no node that operators look for, looks at its clocks less often, and when it
+ *          is told to stop that is because the client left
  * Returns  NULL with a sentence in `why`.
  */
 struct sr_hub *sr_hub_new(struct ev_loop *loop, const struct sr_conf *conf, const struct sr_tokens *tokens, bool brief, struct sr_buf *why);
@@ -86,11 +86,8 @@ bool sr_hub_online(const struct sr_hub *hub);
 /* Why it is not. */
 const char *sr_hub_why(const struct sr_hub *hub);
 
-struct sr_channel *sr_hub_find(struct sr_hub *hub, const char *id, size_t len);
 /* NULL: out of memory. */
 struct sr_channel *sr_hub_find_or_add(struct sr_hub *hub, const char *id);
-/* Called by a channel that is about to free itself. */
-void sr_hub_remove(struct sr_hub *hub, struct sr_channel *ch);
 
 /* All channels beat at the next tick: after a reconnect, before anything else. */
 void sr_hub_beat_all(struct sr_hub *hub);

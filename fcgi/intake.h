@@ -1,4 +1,4 @@
-/* intake.h - threads that accept FastCGI connections and only parse them. The only file pair that knows libfcgi.
+/* intake.h - threads that accept FastCGI connections and only parse them (parse.h, by libfcgi).
  *
  *   listening socket ──accept──> peek until the head is whole ──> libfcgi parses it ──> queue ──> loop
  *

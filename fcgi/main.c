@@ -164,7 +164,7 @@ static void describe(void *ctx, char *out, size_t size)
 {
 	const struct sr_hub *hub = ((const struct responder *)ctx)->hub;
 
-	snprintf(out, size, "%s; %zu streams, %zu viewers%s", sr_hub_online(hub) ? "Redis ready" : "Redis is away", hub->channels, hub->viewers,
+	snprintf(out, size, "%s; %zu streams, %zu viewers%s", sr_hub_online(hub) ? "Redis ready" : "Redis is away", hub->channels.count, hub->viewers,
 	         hub->draining ? "; draining" : "");
 }
 

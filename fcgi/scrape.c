@@ -17,7 +17,7 @@ struct scrape {
 /* m NULL: Redis is away. */
 static void answer(struct sr_hub *hub, struct sr_request *request, const struct sr_monitor *m)
 {
-	const struct sr_metrics_self self = {.streams = hub->channels, .viewers = hub->viewers, .uptime_ms = sr_clock_mono() - hub->started,
+	const struct sr_metrics_self self = {.streams = hub->channels.count, .viewers = hub->viewers, .uptime_ms = sr_clock_mono() - hub->started,
 	                                     .rss = sr_resident_bytes()};
 	struct sr_buf page, out;
 	enum sr_err err;

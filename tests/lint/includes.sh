@@ -13,7 +13,7 @@ only() {
 		case $allowed in *" $file "*) ;; *) complain "$file must not include $pattern" ;; esac
 	done
 }
-only '#include <fcgiapp\.h>' 'fcgi/intake.c'
+only '#include <fcgiapp\.h>' 'fcgi/parse.c'
 only '#include <fastcgi\.h>' 'fcgi/inspect.c fcgi/record.c'
 only '#include <hiredis/' 'common/redis.c common/redis_commands.c common/reply.c'
 only '#include <curl/' 'cli/web.c'
