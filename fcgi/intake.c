@@ -1,8 +1,9 @@
 /* intake.c - the queue between the threads and the loop, and the threads' start and stop. See intake.h. */
-#include "fcgi/intake_parts.h"
+#include "fcgi/intake.h"
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "fcgi/intake_parts.h"
 #include "fcgi/parse.h"
 #include <errno.h>
 #include <fcntl.h>
