@@ -132,19 +132,27 @@ run: ## install what is missing, build, and run everything on 127.0.0.1:PORT (PO
 
 # --- test --------------------------------------------------------------------------------------------------------
 
-.PHONY: deps-test test check check-units check-stories
+.PHONY: deps-test test check check-units check-client check-stories
 deps-test:
 	@sh deploy/install-deps.sh build run test
 
 test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory all units
-	@$(MAKE) --no-print-directory check-units check-stories
+	@$(MAKE) --no-print-directory check-units check-client check-stories
 
 check-units: all units ## only the Criterion programs
 	sh tests/run-units.sh $(UNIT:%=$(BUILD)/unit/%)
 
 check-stories: all tests/node_modules/.stamp ## only the stories (STORY=tests/stories/main.test.mjs for one)
 	SR_BUILD=$(abspath $(BUILD)) bash tests/run-stories.sh $(STORY)
+
+check-client: client/node_modules/.stamp ## build the page's module (client/dist) and test it: sizes, states, random cuts, React 16 to 19, the package
+	cd client && node build.mjs
+	cd client && timeout --kill-after=10 300 node --test --test-reporter=spec test/*.test.mjs
+
+client/node_modules/.stamp: client/package-lock.json
+	cd client && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 tests/node_modules/.stamp: tests/package-lock.json
 	cd tests && npm ci --no-audit --no-fund --loglevel=error
@@ -194,7 +202,7 @@ lint: ## include rules, headers alone, gcc and clang with -Werror, cppcheck, cla
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build
+	rm -rf build client/dist
 
 .PHONY: help
 help: ## list the targets

@@ -135,7 +135,7 @@ enum sr_err sr_fill_template(struct sr_buf *out, const char *text, const struct 
 
 	list_values(values, fill);
 	while (!e && *text) {
-		size_t len = strcspn(text, "\n") + 1; /* embed.sh ends every line */
+		size_t end = strcspn(text, "\n"), len = end + (text[end] == '\n');
 		size_t skip = begins(text, mine) ? strlen(mine) : 0;
 
 		if (!begins(text, other))
