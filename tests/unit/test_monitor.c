@@ -31,10 +31,12 @@ static void responder(const char *name, const char *viewers, const char *rss, co
 	seen(name, 100);
 }
 
+/* Good until the next one. */
 static char *page(const struct sr_monitor *m, const struct sr_metrics_self *self)
 {
-	struct sr_buf out;
+	static struct sr_buf out;
 
+	sr_buf_release(&out);
 	sr_buf_init(&out, SR_METRICS_BYTES_MAX);
 	cr_assert_eq(sr_metrics_render(&out, m, self), SR_OK);
 	return out.data;
