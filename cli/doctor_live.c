@@ -216,9 +216,11 @@ static void judge_leaving(struct sr_probe *p, const struct leaving *l)
 
 	if (l->took >= 0 && l->took <= l->prompt)
 		sr_probe_good(p, "web-disconnect", "a client that left was noticed after %.1f s", seconds(l->took));
-	else if (l->took >= 0 && (front == SR_FRONT_APACHE || front == SR_FRONT_UNKNOWN))
-		sr_probe_note(p, "web-disconnect", "a client that left was noticed after %.1f s, at a heartbeat: Apache cannot do better%s", seconds(l->took),
-		              front == SR_FRONT_APACHE ? "" : "; lighttpd (tcp-fin-propagate) and nginx (fastcgi_ignore_client_abort off) can");
+	else if (l->took >= 0 && front == SR_FRONT_APACHE)
+		sr_probe_good(p, "web-disconnect", "a client that left was noticed after %.1f s: at a heartbeat, as Apache does", seconds(l->took));
+	else if (l->took >= 0 && front == SR_FRONT_UNKNOWN)
+		sr_probe_note(p, "web-disconnect", "a client that left was noticed after %.1f s, at a heartbeat: Apache cannot do better; lighttpd"
+		              " (tcp-fin-propagate) and nginx (fastcgi_ignore_client_abort off) can", seconds(l->took));
 	else if (l->took >= 0)
 		sr_probe_bad(p, "web-disconnect", SR_TROUBLE_LEAVING, "a client that left was noticed only after %.1f s", seconds(l->took));
 	else
