@@ -1,9 +1,9 @@
 /* main.c - ssectl's command line: help, options, and the way to the command.
  * Reading order: this file, command.c (the table), ctl.h, then a command. */
 #include "cli/command.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,15 +250,6 @@ static int run(struct sr_ctl *ctl, char **operands)
 	return code ? code : flushed;
 }
 
-/* A descriptor that is closed would be taken by the connection to Redis. Opened the wrong way round, it stays useless. */
-static bool fill_descriptors(void)
-{
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
-			return false;
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	struct sr_ctl ctl = {0};
@@ -268,7 +259,7 @@ int main(int argc, char **argv)
 	char **operands;
 	int code = SR_EX_BUG;
 
-	if (!fill_descriptors())
+	if (!sr_descriptors_fill())
 		return SR_EX_IO;
 	ctl.sigpipe = signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is said */
 	for (int i = 0; i < SR_FLAG_COUNT; i++)
