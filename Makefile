@@ -20,7 +20,7 @@ endif
 SR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -pthread $(SR_WARN) $(SR_HARDEN) -MMD -MP
 SR_LIBS   = $(shell $(PKG) --libs hiredis json-c) -lev -lm -pthread
 
-COMMON   = err mem buf clock resident log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
+COMMON   = err mem buf clock resident descriptors log id utf8 json json_scan sse ndjson conf conf_table conf_value conf_address conf_file conf_load conf_args \
            conf_help keys call script reply address redis redis_commands registry registry_read monitor metrics session batch notify tee backlog producer producer_send \
            lib/producer_handle lib/sse_resilience
 FCGI     = main cgi relay response intake intake_thread parse inspect record request client frame viewer viewer_send viewer_read turn channel table hub beats answer route recover health scrape body discard \

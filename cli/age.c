@@ -62,13 +62,3 @@ void sr_age_say(char out[SR_AGE_SIZE], int64_t ms)
 	else
 		snprintf(out, SR_AGE_SIZE, "%lldd", s / DAY_S < 99999999 ? s / DAY_S : 99999999);
 }
-
-void sr_age_since(char out[SR_AGE_SIZE], const char *date, int64_t now_ms)
-{
-	int64_t at;
-
-	if (sr_age_parse(date, &at))
-		sr_age_say(out, now_ms - at);
-	else
-		snprintf(out, SR_AGE_SIZE, "-");
-}

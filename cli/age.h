@@ -10,7 +10,5 @@ bool sr_age_parse(const char *date, int64_t *ms);
 #define SR_AGE_SIZE 12
 /* Two figures of it: 0.4s, 59s, 3m05s, 2h10m, 4d03h, 812d; below zero (clocks differ) 0.0s. */
 void sr_age_say(char out[SR_AGE_SIZE], int64_t ms);
-/* The time from a date to `now`; "-" when it is none. */
-void sr_age_since(char out[SR_AGE_SIZE], const char *date, int64_t now_ms);
 
 #endif

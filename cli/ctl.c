@@ -174,19 +174,6 @@ static int reach(struct sr_ctl *ctl)
 	return err == SR_OK ? 0 : sr_ctl_redis_failed(ctl, NULL, err);
 }
 
-/* A password that cannot be read is no outage: waiting does not mend it. */
-static int check_password_file(const struct sr_ctl *ctl)
-{
-	struct sr_buf why;
-	int code = 0;
-
-	sr_buf_init(&why, 1024);
-	if (sr_conf_try_password(&ctl->conf, &why) != SR_OK)
-		code = sr_ctl_fail(ctl, SR_EX_CONFIG, NULL, "redis_password_file: %s", why.len ? why.data : sr_strerror(SR_ENOMEM));
-	sr_buf_release(&why);
-	return code;
-}
-
 int sr_ctl_deadline(struct sr_ctl *ctl)
 {
 	const char *deadline = ctl->flag[SR_FLAG_DEADLINE];
@@ -197,17 +184,10 @@ int sr_ctl_deadline(struct sr_ctl *ctl)
 	return 0;
 }
 
-int sr_ctl_prepare(struct sr_ctl *ctl)
-{
-	int code = sr_ctl_deadline(ctl);
-
-	return code ? code : check_password_file(ctl);
-}
-
 int sr_ctl_open(struct sr_ctl *ctl)
 {
 	struct sr_buf why;
-	int code = sr_ctl_prepare(ctl);
+	int code = sr_ctl_deadline(ctl);
 
 	if (code)
 		return code;

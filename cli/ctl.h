@@ -58,8 +58,6 @@ int sr_ctl_metadata(const struct sr_ctl *ctl, struct sr_buf *metadata);
 
 /* Read --deadline into deadline_ms. 0 or the exit code. */
 int sr_ctl_deadline(struct sr_ctl *ctl);
-/* What comes before the first connection: --deadline, and whether the password can be read. 0 or the exit code. */
-int sr_ctl_prepare(struct sr_ctl *ctl);
 /* The same, and a session that connects at its first call. 0 or the exit code. */
 int sr_ctl_open(struct sr_ctl *ctl);
 /* Reach Redis, within --deadline. 0 or the exit code. */

@@ -32,7 +32,7 @@ bool sr_doctor_interrupted(void)
 /* Each only noted, a second one too: what a check set up is put back, and nothing here waits without a deadline. */
 static void catch_signals(void)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct sigaction action = {.sa_handler = note}, old;
 
 	sigemptyset(&action.sa_mask);

@@ -30,7 +30,7 @@ struct sr_doctor {
 void sr_doctor_say(struct sr_doctor *d, enum sr_finding finding, const char *check, const char *cure, const char *format, ...) SR_PRINTF(5, 6);
 /* On a terminal only: what is being waited for ("waiting 15 s for a heartbeat"); the next finding replaces it. */
 void sr_doctor_wait(struct sr_doctor *d, const char *format, ...) SR_PRINTF(2, 3);
-/* SIGINT, SIGTERM or SIGHUP came: end the check, put everything back. */
+/* SIGINT, SIGTERM, SIGHUP or SIGQUIT came: end the check, put everything back. */
 bool sr_doctor_interrupted(void);
 
 /* The parts. Each returns 0 when it could do its work, whatever it found, else an exit code after a finding, or a message on stderr,

@@ -1,11 +1,11 @@
 /* doctor_nodes.c - ssectl doctor: which guardians and responders are alive, by what they say in Redis and by its clock alone. */
+#include "cli/age.h"
 #include "cli/doctor_parts.h"
 #include "cli/process.h"
+#include "common/monitor.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NODES_MAX 1000
@@ -21,13 +21,6 @@ struct nodes {
 	unsigned responders, quiet;
 	char versions[128];             /* of responders, other ones than ours */
 };
-
-static const char *field(const struct sr_reply *hash, const char *name)
-{
-	const char *value = sr_ctl_field(hash, name, NULL);
-
-	return value ? value : "";
-}
 
 /* NULL when it was not answered. */
 static struct sr_reply *ask(struct sr_doctor *d, const char *verb, enum sr_key key, const char *id)
@@ -60,13 +53,11 @@ static bool ask_time(struct nodes *n)
 /* Seconds since a date that a script or program wrote by Redis's clock; -1 when it is none. */
 static long long age_s(const struct nodes *n, const char *iso)
 {
-	struct tm tm = {0};
-	long long age;
+	int64_t at;
 
-	if (!strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm))
+	if (!sr_age_parse(iso, &at))
 		return -1;
-	age = n->now_ms / 1000 - (long long)timegm(&tm);
-	return age > 0 ? age : 0;
+	return n->now_ms > at ? (n->now_ms - at) / 1000 : 0;
 }
 
 /* ---- the guardian ---- */
@@ -82,7 +73,7 @@ static void say_silent(struct nodes *n, const char *text)
 
 static void check_pass(struct nodes *n, const struct sr_reply *guardian)
 {
-	const char *at = field(guardian, "lastPassAt");
+	const char *at = sr_monitor_word(guardian, "lastPassAt");
 	long long age = age_s(n, at), most = (2 * n->d->ctl->conf.check_interval + n->d->ctl->conf.proof_window + CRON_QUIET_MS) / 1000;
 
 	if (age < 0)
@@ -91,14 +82,14 @@ static void check_pass(struct nodes *n, const struct sr_reply *guardian)
 		sr_doctor_say(n->d, SR_BAD, "guardian-pass", "its log says what keeps it from judging: journalctl -u sse-guardian; restarts and stalls of Redis do",
 		              "the guardian lives, but its last pass was %lld s ago", age);
 	else
-		sr_doctor_say(n->d, SR_GOOD, "guardian-pass", NULL, "the last one %lld s ago: %s active, %s marked, %s ms", age, field(guardian, "lastPassActive"),
-		              field(guardian, "lastPassMarked"), field(guardian, "lastPassMs"));
+		sr_doctor_say(n->d, SR_GOOD, "guardian-pass", NULL, "the last one %lld s ago: %s active, %s marked, %s ms", age, sr_monitor_word(guardian, "lastPassActive"),
+		              sr_monitor_word(guardian, "lastPassMarked"), sr_monitor_word(guardian, "lastPassMs"));
 }
 
 static void check_guardian(struct nodes *n)
 {
 	struct sr_reply *guardian = ask(n->d, "HGETALL", SR_KEY_GUARDIAN, NULL);
-	long long last = strtoll(field(guardian, "last"), NULL, 10), quiet_ms = n->now_ms - last;
+	long long last = sr_monitor_number(guardian, "last"), quiet_ms = n->now_ms - last;
 	char text[80];
 
 	if (!guardian) {
@@ -115,7 +106,7 @@ static void check_guardian(struct nodes *n)
 		              quiet_ms / 1000);
 	} else {
 		sr_doctor_say(n->d, SR_GOOD, "guardian", NULL, "it watches; Redis was writable for %lld s without a break",
-		              (last - strtoll(field(guardian, "since"), NULL, 10)) / 1000);
+		              (last - sr_monitor_number(guardian, "since")) / 1000);
 	}
 	if (last && quiet_ms <= CRON_QUIET_MS)
 		check_pass(n, guardian);
@@ -128,11 +119,11 @@ static void check_guardian(struct nodes *n)
 static void check_files(struct nodes *n, const struct sr_reply *node)
 {
 	const struct sr_conf *conf = &n->d->ctl->conf;
-	long pid = strtol(field(node, "pid"), NULL, 10);
+	long pid = (long)sr_monitor_number(node, "pid");
 	long long needed = conf->max_streams + OWN_FILES + (conf->publish_token_file[0] ? conf->publish_requests : 0), limit = -1;
 	struct sr_buf cure;
 
-	if (strcmp(field(node, "host"), n->host) == 0)
+	if (strcmp(sr_monitor_word(node, "host"), n->host) == 0)
 		limit = sr_process_open_files((pid_t)pid, "sse-fcgi");
 	if (limit < 0)
 		return;
@@ -159,14 +150,14 @@ static void note_version(struct nodes *n, const char *version)
 
 static void check_node(struct nodes *n, const struct sr_reply *node)
 {
-	if (strcmp(field(node, "kind"), "responder") != 0)
+	if (strcmp(sr_monitor_word(node, "kind"), "responder") != 0)
 		return;
-	if (age_s(n, field(node, "seenAt")) > SEEN_MS / 1000) {
+	if (age_s(n, sr_monitor_word(node, "seenAt")) > SEEN_MS / 1000) {
 		n->quiet++;
 		return;
 	}
 	n->responders++;
-	note_version(n, field(node, "version"));
+	note_version(n, sr_monitor_word(node, "version"));
 	check_files(n, node);
 }
 

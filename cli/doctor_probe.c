@@ -11,7 +11,7 @@
 #define LEAVING_MS 1000
 #define SAY_MAX 1024
 
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { SIGNALS = sizeof signals / sizeof *signals };
 
 static bool is_held(void)
@@ -30,13 +30,14 @@ bool sr_probe_over(const struct sr_probe *p)
 	return p->code || sr_doctor_interrupted() || is_held();
 }
 
-/* One that is ignored (nohup) stays so: held back, it would be pending. */
+/* One that is ignored (nohup) stays so: held back, it would be pending. Ctrl-Z waits, too, but ends nothing. */
 void sr_probe_hold_signals(sigset_t *before)
 {
 	struct sigaction now;
 	sigset_t held;
 
 	sigemptyset(&held);
+	sigaddset(&held, SIGTSTP);
 	for (int i = 0; i < SIGNALS; i++)
 		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			sigaddset(&held, signals[i]);

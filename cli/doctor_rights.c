@@ -95,7 +95,7 @@ static bool try_command(struct rights *r, const struct command *c)
 static bool try_keys(struct rights *r)
 {
 	static const enum sr_key keys[] = {SR_KEY_STREAM, SR_KEY_COMPLETION, SR_KEY_EVENTS,   SR_KEY_VIEWERS, SR_KEY_NODE,
-	                                   SR_KEY_ACTIVE, SR_KEY_ORPHANED,   SR_KEY_GUARDIAN, SR_KEY_NODES};
+	                                   SR_KEY_ACTIVE, SR_KEY_ORPHANED,   SR_KEY_GUARDIAN, SR_KEY_NODES,  SR_KEY_TOTALS, SR_KEY_CHECK};
 	struct sr_call call;
 	struct sr_reply *reply;
 	enum sr_err err;

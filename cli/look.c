@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define ORPHANED_MAX 1000   /* of both kinds; the rest is left to active ones */
-#define NODE_TTL_MS 60000   /* a process that was silent for longer is not alive */
 #define NODES_MAX 1000
 #define CONNECT_MS 200      /* for one that is not patient: there are keys to listen to */
 #define ANSWER_MS 2000
@@ -79,7 +78,7 @@ static enum sr_err ask_nodes(struct round *r)
 	enum sr_err err;
 
 	sr_ctl_plain(&call, r->l->ctl, "ZRANGEBYSCORE", SR_KEY_NODES, NULL);
-	sr_call_int(&call, r->glance.now_ms - NODE_TTL_MS);
+	sr_call_int(&call, r->glance.now_ms - SR_NODE_TTL_MS);
 	sr_call_text(&call, "+inf");
 	sr_call_text(&call, "LIMIT");
 	sr_call_int(&call, 0);
@@ -105,11 +104,9 @@ static enum sr_err ask_guardian(struct round *r)
 
 	sr_ctl_plain(&call, r->l->ctl, "HMGET", SR_KEY_GUARDIAN, NULL);
 	sr_call_text(&call, "lastPassAt");
-	sr_call_text(&call, "last");
 	err = ask(r->l, &call, &reply);
 	if (!sr_age_parse(sr_reply_text_at(reply, 0, NULL), &r->glance.pass_ms))
 		r->glance.pass_ms = -1;
-	r->glance.canary_ms = sr_reply_int_at(reply, 1, -1);
 	sr_reply_free(reply);
 	return err;
 }

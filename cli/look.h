@@ -13,7 +13,7 @@ struct sr_glance {
 	int64_t now_ms;                 /* Redis's clock, as all times here */
 	long long active, orphaned;     /* members of the indexes */
 	long long responders, guardians;
-	int64_t pass_ms, canary_ms;     /* of the guardians, last; -1 = never */
+	int64_t pass_ms;                /* a guardian's, last; -1 = never */
 	bool memory;                    /* INFO was permitted; then what follows is known */
 	long long used, limit;          /* bytes; limit 0 = none */
 };

@@ -1,9 +1,9 @@
 /* main.c - ssectl's command line: help, options, and the way to the command.
  * Reading order: this file, command.c (the table), ctl.h, then a command. */
 #include "cli/command.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static const struct { const char *name, *arg, *help; } flag_rows[SR_FLAG_COUNT] 
 	{"n", "NUMBER", "Number of the producer's event, rising."},
 	{"deadline", "DURATION", "Go on trying for so long; 10s for what changes a stream, else 3s."},
 	{"epoch", "NUMBER", "beat: the lease's number, as open printed it."},
-	{"state", "STATE", "list, top: only active, orphaned, completed, failed or cancelled streams."},
+	{"state", "STATE", "list: only active, orphaned, completed, failed or cancelled streams; top: the first two."},
 	{"after", "EVENTID", "watch: begin after this event."},
 	{"map", "MAP", "run: what output becomes: lines, json, progress or raw."},
 	{"event", "TYPE", "run: type of the events that carry standard output; output."},
@@ -72,8 +72,8 @@ static void print_general_help(void)
 	fputs("  --config=FILE            Read this configuration.\n"
 	      "  --help, --version        Print this text, or the version.\n"
 	      "  ssectl help options      lists all options of the configuration, which are flags too.\n\n"
-	      "Exit codes: 0 done; 1 the watched stream failed, or doctor found something bad; 64 usage; 65 data,\n"
-	      "or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
+	      "Exit codes: 0 done; 1 the watched stream failed, or check or doctor found something; 64 usage; 65\n"
+	      "data, or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
 	      "74 input or output failed; 75 try later: outcome unknown, or Redis refuses; 77 denied;\n"
 	      "78 configuration; 130 interrupted.\n"
 	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n",
@@ -210,7 +210,7 @@ static void open_log(const struct sr_ctl *ctl)
 		sr_ctl_note(ctl, NULL, "cannot open %s for log lines", target);
 }
 
-/* What the doctor is there to find must not keep it from starting. */
+/* What the doctor is there to find must not keep it from starting, and a snippet needs no Redis. */
 static int try_password(const struct sr_ctl *ctl)
 {
 	struct sr_ctl nobody = {0};
@@ -218,7 +218,7 @@ static int try_password(const struct sr_ctl *ctl)
 	int code = 0;
 
 	sr_buf_init(&why, 1024);
-	if (strcmp(ctl->command, "doctor") != 0 && sr_conf_try_password(&ctl->conf, &why) != SR_OK)
+	if (strcmp(ctl->command, "doctor") != 0 && strcmp(ctl->command, "snippet") != 0 && sr_conf_try_password(&ctl->conf, &why) != SR_OK)
 		code = sr_ctl_fail(&nobody, SR_EX_CONFIG, NULL, "%s", why.len ? why.data : sr_strerror(SR_ENOMEM));
 	sr_buf_release(&why);
 	return code;
@@ -250,15 +250,6 @@ static int run(struct sr_ctl *ctl, char **operands)
 	return code ? code : flushed;
 }
 
-/* A descriptor that is closed would be taken by the connection to Redis. Opened the wrong way round, it stays useless. */
-static bool fill_descriptors(void)
-{
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
-			return false;
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	struct sr_ctl ctl = {0};
@@ -268,7 +259,7 @@ int main(int argc, char **argv)
 	char **operands;
 	int code = SR_EX_BUG;
 
-	if (!fill_descriptors())
+	if (!sr_descriptors_fill())
 		return SR_EX_IO;
 	ctl.sigpipe = signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is said */
 	for (int i = 0; i < SR_FLAG_COUNT; i++)

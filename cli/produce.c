@@ -85,7 +85,7 @@ int sr_producing_start(struct sr_ctl *ctl, struct sr_producing *p, const char *i
 		return SR_EX_USAGE;
 	code = name_producer(ctl, p);
 	if (!code)
-		code = sr_ctl_prepare(ctl);
+		code = sr_ctl_deadline(ctl);
 	if (code)
 		return code;
 	options.user = p->user;

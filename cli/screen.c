@@ -53,22 +53,23 @@ static bool put(const char *bytes, size_t len)
 	return true;
 }
 
+/* A signal in the midst of either must find that there is something to give back. */
 static void take(void)
 {
+	is_open = 1;
 	if (screen.has_modes)
 		tcsetattr(screen.out, TCSANOW, &screen.during);
 	put(enter, sizeof enter - 1);
-	is_open = 1;
 }
 
 static void give_back(void)
 {
 	if (!is_open)
 		return;
-	is_open = 0;
 	put(leave, sizeof leave - 1);
 	if (screen.has_modes)
 		tcsetattr(screen.out, TCSANOW, &screen.before);
+	is_open = 0;
 }
 
 /* ---- signals ---- */

@@ -1,5 +1,6 @@
 /* main.c - sse-fcgi: options, socket, signals, the loop. Owns everything that is global. */
 #include "common/conf.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/notify.h"
 #include "fcgi/cgi.h"
@@ -279,6 +280,8 @@ int main(int argc, char **argv)
 	char **operands;
 	int code = SR_EX_OK;
 
+	if (!sr_descriptors_fill())
+		return SR_EX_LATER;
 	/* As a CGI program: a query without '=' may come as arguments (RFC 3875, 4.4), and no client may give us options. */
 	if (argc > 1 && sr_cgi_asked()) {
 		r.argc = argc = 1;

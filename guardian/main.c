@@ -7,6 +7,7 @@
  *    │                          └─> late, common/notify
  *    └─────> dry: --dry-run */
 #include "common/conf.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "guardian/dry.h"
 #include "guardian/guardian.h"
@@ -51,6 +52,8 @@ int main(int argc, char **argv)
 	char **operands;
 	int exit_code = SR_EX_OK;
 
+	if (!sr_descriptors_fill())
+		return SR_EX_LATER;
 	signal(SIGPIPE, SIG_IGN);
 	switch (sr_conf_start(&conf, &usage, argc, argv, &operands, &exit_code)) {
 	case SR_CONF_STOP:

@@ -27,6 +27,7 @@ local nodes = {}
 local names = redis.pcall('ZREVRANGE', KEYS[1], 0, limit - 1, 'WITHSCORES')
 for i = 1, #names, 2 do
   local words = fields(stem .. names[i])
-  if #words > 0 then nodes[#nodes + 1] = {math.max(0, ms - (tonumber(names[i + 1]) or ms)), words} end
+  local seen = math.max(0, math.min(ms, tonumber(names[i + 1]) or ms))
+  if #words > 0 then nodes[#nodes + 1] = {ms - seen, words} end
 end
 return {ms, size(KEYS[2]), size(KEYS[3]), fields(KEYS[4]), fields(KEYS[5]), nodes}

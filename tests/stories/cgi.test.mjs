@@ -197,6 +197,11 @@ story('how it was started decides', { guardian: false, lighttpd: false }, async 
   for (const words of [['--help'], ['--config=/etc/passwd'], ['--redis-url=unix:///nowhere'], ['-x', 'operand'], ['--version']]) {
     assert.equal((await answer(world, { path: '/api/stream/x/recover', args: words })).status, 404, words[0]);
   }
+  // A connection would take the place of a descriptor that is closed.
+  const closed = await run('sh', ['-c', `exec '${command}' <&- 2>&-`], { env: { SSE_CONFIG: world.configFile, GATEWAY_INTERFACE: 'CGI/1.1',
+    REQUEST_METHOD: 'GET', SCRIPT_NAME: '/api/stream', PATH_INFO: '/-/health', REMOTE_ADDR: '127.0.0.1' } });
+  assert.match(closed.stdout, /^Status: 200 [^]*"status":"ok"/);
+  assert.equal(closed.code, 0);
   const log = openSync(join(world.dir, 'both.log'), 'a');
   const both = world.keep(Process.start('sse-fcgi', 'spawn-fcgi', ['-n', '-s', join(world.dir, 'both.sock'), '--', command], {
     stdio: ['ignore', log, log], env: { SSE_CONFIG: world.configFile, GATEWAY_INTERFACE: 'CGI/1.1' } }));

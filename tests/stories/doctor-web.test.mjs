@@ -292,7 +292,7 @@ story('a signal while sse-fcgi is away', alone({ heartbeat_interval: '500ms' }),
   });
   const file = join(world.dir, 'fields');
   writeFileSync(file, `Authorization: ${basic('alice')}\n`, { mode: 0o600 });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
     held = false;
     const visitor = Process.start('doctor', program('ssectl'), ['--config', world.configFile, 'doctor', `${url}/api/stream`, '--header-file', file, '--disruptive', '--socket', world.fcgi]);
     await until(() => held || visitor.exit, { deadline: 30000, what: 'the doctor to take sse-fcgi away' });

@@ -115,6 +115,10 @@ story('rights of the user of Redis: each that is missing, by name', calm, async 
   for (const finding of Object.values(channels)) assert.match(finding.cure, /ACL SETUSER default '&sse:\*'/);
   await acl('allchannels', 'resetkeys', '~other:*');
   assert.match((await expectBad(world, ['redis-keys']))['redis-keys'].cure, /ACL SETUSER default '~sse:\*'/);
+  for (const kept of ['[^t]*', '[^c]*', '[^g]*']) { // all but sse:totals, sse:check and completions, sse:guardian
+    await acl('resetkeys', `~sse:${kept}`);
+    assert.match((await expectBad(world, ['redis-keys']))['redis-keys'].cure, /'~sse:\*'/, kept);
+  }
   await acl('allkeys', '-config', '-info');
   const blind = await examine(world);
   assert.equal(blind.code, 0, 'what may not be asked is a note');

@@ -46,6 +46,8 @@ test('the mount point is the configuration\'s', async (t) => {
   const { stdout } = await run(program('ssectl'), ['--config', file, 'snippet', 'nginx']);
   assert.equal(stdout, await text('nginx', '--mount', '/app/events'));
   assert.match(stdout, /location \^~ \/app\/events\/ \{/);
+  writeFileSync(file, 'mount = /app/events\nredis_password_file = /nowhere\n');
+  assert.equal((await run(program('ssectl'), ['--config', file, 'snippet', 'nginx'])).stdout, stdout, 'a password is not asked for');
 });
 
 for (const kind of Object.keys(KINDS)) {

@@ -119,6 +119,25 @@ world_test(monitor, of_an_empty_redis)
 	cr_assert(o.kind[SR_NODE_RESPONDER].processes == 0 && o.kind[SR_NODE_RESPONDER].youngest_s == -1);
 }
 
+world_test(monitor, knows_no_age_beyond_its_clock)
+{
+	static const char *const scores[] = {"inf", "1e300", "-1", "-inf", "-1e300"};
+
+	for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
+		struct sr_monitor m;
+		long long age_ms;
+
+		raw("FLUSHALL");
+		raw("HSET", "sse:node:r", "kind", "responder");
+		seen("r", 0);
+		raw("ZADD", "sse:nodes", scores[i], "r");
+		m = look();
+		cr_assert_eq(sr_reply_count(m.nodes), 1);
+		sr_monitor_node(&m, 0, &age_ms);
+		cr_assert(age_ms >= 0 && age_ms <= m.now_ms, "%s: %lld", scores[i], age_ms);
+	}
+}
+
 world_test(monitor, sums_up_what_is_there)
 {
 	struct sr_monitor m;
