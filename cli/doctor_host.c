@@ -44,7 +44,6 @@ static bool is_same_file(const char *a, const char *b)
 	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-/* A daemon without --config reads the file at its usual place. */
 /* A daemon without --config reads the file at its usual place. Of several, one that is not root is asked for: it may do less. */
 static bool take_daemon(void *ctx, const struct sr_process *p)
 {
