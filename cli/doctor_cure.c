@@ -167,7 +167,8 @@ static enum sr_err put_rights(struct sr_buf *out, const struct sr_site *site)
 	if (!is_path(site))
 		return sr_buf_printf(out, "\n    and sse-fcgi must listen there (%s)", site->socket);
 	return sr_buf_printf(out, "\n    and the socket must be the web server's to write: spawn-fcgi -s %s -M 0600 -U www-data -G www-data …,\n"
-	                          "    or SocketUser=www-data, SocketMode=0600 in sse-fcgi.socket", site->socket);
+	                          "    or SocketUser=www-data, SocketMode=0600 in sse-fcgi.socket\n"
+	                          "    as plain CGI, where sse-fcgi could not start: as the web server's user try sse-fcgi --check-config", site->socket);
 }
 
 /* Several heartbeats fit into it. */

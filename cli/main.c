@@ -72,11 +72,12 @@ static void print_general_help(void)
 	fputs("  --config=FILE            Read this configuration.\n"
 	      "  --help, --version        Print this text, or the version.\n"
 	      "  ssectl help options      lists all options of the configuration, which are flags too.\n\n"
-	      "Exit codes: 0 done; 1 the watched stream failed, or check or doctor found something; 64 usage; 65\n"
-	      "data, or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
+	      "Exit codes: 0 done; 1 the watched stream failed, or doctor or check found something bad; 64 usage;\n"
+	      "65 data, or the stream has ended; 66 no such stream; 69 Redis unavailable; 70 Redis answered nonsense;\n"
 	      "74 input or output failed; 75 try later: outcome unknown, or Redis refuses; 77 denied;\n"
 	      "78 configuration; 130 interrupted.\n"
-	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n",
+	      "run: the job's own, 128 + its signal, 124 after a timeout, 126 or 127 when it cannot be started.\n"
+	      "check --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n",
 	      stdout);
 }
 

@@ -71,7 +71,7 @@ const struct sr_option sr_options[SR_CONF_COUNT] = {
 	{TEXT(cors_origins), .initial = "", .check = sr_check_origins,
 	 .help = "Origins, separated by spaces, whose pages may read streams: https://app.example.org"},
 	{TEXT(status_allow), .initial = "127.0.0.0/8 ::1 unix", .check = sr_check_addresses,
-	 .help = "Who may read health and readiness: addresses, address/bits, and unix for a peer without one, "
+	 .help = "Who may read health, readiness and metrics: addresses, address/bits, and unix for a peer without one, "
 	         "separated by spaces."},
 	{WORD(log_level), .initial = "info", .words = "error|warn|info|debug",
 	 .help = "error: someone must act. warn: degraded. info: life cycle. debug: all."},

@@ -39,7 +39,7 @@ $(BUILD)/.sysconfdir: FORCE
 	@mkdir -p $(@D)
 	@echo '$(sysconfdir)' | cmp -s - $@ || echo '$(sysconfdir)' >$@
 SR_CFLAGS += -DSR_CONF_PATH='"$(sysconfdir)/sse-resilience/sse-resilience.conf"'
-$(COMMON:%=$(BUILD)/common/%.o): $(BUILD)/.sysconfdir
+$(COMMON:%=$(BUILD)/common/%.o) $(LIBRARY_OBJECTS) $(CLI:%=$(BUILD)/cli/%.o): $(BUILD)/.sysconfdir
 
 MANUALS = $(patsubst deploy/man/%.in,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8].in)) \
           $(patsubst deploy/man/%,$(BUILD)/man/%,$(wildcard deploy/man/*.[1-8]))

@@ -160,7 +160,7 @@ static void change(struct sr_hub *hub, struct sr_request *request, const char *s
 
 	sr_request_forget(request);
 	if (!hub->tokens)
-		sr_answer_refuse(hub, request, 405, READ_METHODS ": publishing over HTTP is off, publish_token_file is empty", READ_METHODS);
+		sr_answer_refuse(hub, request, 405, READ_METHODS ": publishing over HTTP is off: sse-fcgi has no publish_token_file, or its log says why not", READ_METHODS);
 	else if (!allowed)
 		unauthorised(hub, request);
 	else if (strchr(segment, '/'))

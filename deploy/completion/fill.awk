@@ -78,6 +78,7 @@ BEGIN {
 /^@WORDS@$/ {
 	for (i = 1; i <= flags; i++) if (value[i] ~ /\|/) { words = value[i]; gsub(/\|/, " ", words); printf "\t%s) choice=\"%s\" ;;\n", flag[i], words }
 	print "\t--state) choice=\"active orphaned completed failed cancelled\" ;;"
+	print "\t--map) choice=\"lines json progress raw\" ;;"
 	next
 }
 /^@ZSH_COMMANDS@$/ {
@@ -92,6 +93,7 @@ BEGIN {
 		words = value[i]
 		gsub(/\|/, " ", words)
 		if (flag[i] == "--state") words = "active orphaned completed failed cancelled"
+		if (flag[i] == "--map") words = "lines json progress raw"
 		printf "complete -c ssectl%s -l %s%s -d %s\n", seen ? " -n '__fish_seen_subcommand_from" seen "'" : "", substr(flag[i], 3),
 			!value[i] ? "" : value[i] == "FILE" ? " -r -F" : words ~ / / ? " -x -a '" words "'" : " -x", quoted(helped[i])
 	}
