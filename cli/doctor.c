@@ -158,10 +158,22 @@ static bool take_url(struct sr_doctor *d, char *word)
 	return scheme > 0 && len > scheme && len <= URL_MAX && word[scheme] != '/' && !strpbrk(word, "?#@ \t\r\n");
 }
 
+/* Where they differ, the web server must rewrite one into the other. */
+static void compare_mount(struct sr_doctor *d)
+{
+	const char *path = strchr(strstr(d->url, "://") + 3, '/');
+
+	if (strcmp(path ? path : "", d->ctl->conf.mount) != 0)
+		sr_doctor_say(d, SR_NOTE, "web-mount", NULL, "the URL's path is '%.200s', option mount says '%s': if no stream is found there, one of them is wrong",
+		              path ? path : "/", d->ctl->conf.mount);
+}
+
 static int web(struct sr_doctor *d)
 {
-	if (d->url)
+	if (d->url) {
+		compare_mount(d);
 		return sr_doctor_web(d);
+	}
 	sr_doctor_say(d, SR_NOTE, "web", NULL, "the way through the web server was not checked: ssectl doctor https://www.example.org%s",
 	              d->ctl->conf.mount);
 	return 0;

@@ -143,7 +143,7 @@ static void stream_page(struct sr_hub *hub, struct sr_request *request, const ch
 
 static void unauthorised(struct sr_hub *hub, struct sr_request *request)
 {
-	static const char body[] = "{\"error\":\"publishing needs the header Authorization: Bearer TOKEN, with a token of publish_token_file\"}\n";
+	static const char body[] = "{\"error\":\"publishing needs the header Authorization: Bearer TOKEN, with a token of publish_token_file; Apache passes it on with CGIPassAuth On\"}\n";
 	struct sr_buf out;
 
 	sr_buf_init(&out, 8192);
