@@ -90,10 +90,11 @@ void sr_table_remove(struct sr_table *t, struct sr_channel *ch)
 /* The first one in this bucket or those behind it. */
 static struct sr_channel *from(const struct sr_table *t, struct sr_channel **bucket)
 {
-	for (; bucket < t->buckets + t->size; bucket++)
-		if (*bucket)
-			return *bucket;
-	return NULL;
+	struct sr_channel **end = t->buckets + t->size;
+
+	while (bucket < end && !*bucket)
+		bucket++;
+	return bucket < end ? *bucket : NULL;
 }
 
 struct sr_channel *sr_table_first(const struct sr_table *t)
