@@ -150,6 +150,20 @@ check-client: client/node_modules/.stamp ## build the page's module (client/dist
 	cd client && node build.mjs
 	cd client && timeout --kill-after=10 300 node --test --test-reporter=spec test/*.test.mjs
 
+.PHONY: test-browser check-browser
+test-browser: ## the page's side in Chromium, Firefox and WebKitGTK: install what is missing, build, and run all of it
+	@sh deploy/install-deps.sh build run test browser
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory check-browser
+
+check-browser: all tests/node_modules/.stamp tests/browser/node_modules/.stamp client/node_modules/.stamp ## only that (STORY=tests/browser/soak.test.mjs for one)
+	cd client && node build.mjs
+	SR_BUILD=$(abspath $(BUILD)) bash tests/run-stories.sh $(or $(STORY),$(wildcard tests/browser/*.test.mjs))
+
+tests/browser/node_modules/.stamp: tests/browser/package-lock.json
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 client/node_modules/.stamp: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

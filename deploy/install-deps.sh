@@ -1,7 +1,7 @@
 #!/bin/sh
 # install-deps.sh - install the Debian packages that are missing, and nothing else.
 #
-#   deploy/install-deps.sh build|run|test|lint|deb ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
+#   deploy/install-deps.sh build|run|test|browser|lint|deb ...      DEPS=skip: do nothing (another system, or packages made elsewhere)
 #
 # Debian 12 and 13. Silent when nothing is missing. Needs root or sudo only when something is.
 set -u
@@ -23,7 +23,7 @@ node_is_new_enough() {
 	[ "${version%%.*}" -ge 18 ] 2>/dev/null
 }
 
-bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|lint|deb ..." >&2; exit 64; }
+bad_usage() { printf '%s\n' "usage: deploy/install-deps.sh build|run|test|browser|lint|deb ..." >&2; exit 64; }
 [ $# -gt 0 ] || bad_usage
 for group in "$@"; do
 	case $group in
@@ -42,6 +42,8 @@ for group in "$@"; do
 		node_is_new_enough || want nodejs
 		want_command npm npm
 		want_command promtool prometheus ;;
+	browser) # three engines; webkit2gtk-driver has MiniBrowser, which like Firefox gets a screen from Xvfb
+		want chromium firefox-esr webkit2gtk-driver xvfb xauth fonts-dejavu-core ;;
 	lint) # libclang-rt-dev: the sanitizers' and libFuzzer's runtime for clang; mandoc checks the manual pages
 		want clang clang-tidy cppcheck lua5.1 libclang-rt-dev valgrind shellcheck mandoc zsh fish ;;
 	deb)

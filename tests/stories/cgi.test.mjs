@@ -27,7 +27,7 @@ async function viewer(world, id, what = {}) {
   await request.until('connected');
   return request;
 }
-const gone = (world, id, deadline = 2000) => until(async () => !await world.redis.exists(`sse:stream:${id}`, `sse:viewers:${id}`), { deadline, what: `${id} to be unregistered` });
+const gone = (world, id, deadline = 10000) => until(async () => !await world.redis.exists(`sse:stream:${id}`, `sse:viewers:${id}`), { deadline, what: `${id} to be unregistered` });
 
 story('a stream, from its start to its end', alone, async (world) => {
   const first = await viewer(world, 's');
@@ -134,7 +134,7 @@ story('clients that leave, and a server that says so', { ...alone, conf: { heart
 story('a process that is killed is missed like any other', { ...alone, guardian: true }, async (world) => {
   const killed = await viewer(world, 'killed');
   await killed.kill();
-  await until(async () => await world.redis.hget('sse:stream:killed', 'state') === 'orphaned', { deadline: 4000, what: 'the guardian to see it' });
+  await until(async () => await world.redis.hget('sse:stream:killed', 'state') === 'orphaned', { deadline: 15000, what: 'the guardian to see it' });
   const next = await viewer(world, 'killed');
   assert.equal(await world.redis.hget('sse:stream:killed', 'state'), 'active');
   next.close();

@@ -29,7 +29,7 @@ story('kill -9 of a responder: its unleased streams are orphaned in time, and wh
     await world.killResponder(0, 'SIGKILL');
     await until(async () => (await statesOf(world.redis, ids)).every((now) => now === 'orphaned'), { deadline: 15000, what: 'all streams to be orphaned' });
     const took = (await each(ids, 20, (id) => world.redis.hget(`sse:stream:${id}`, 'orphanedAt'))).map((at) => Date.parse(at) - start);
-    assert.ok(Math.max(...took) < 3000 + within(400), `orphaned ${Math.max(...took)} ms after the kill; stale_threshold + check_interval is 3000 ms`);
+    assert.ok(Math.max(...took) < 3000 + within(2000), `orphaned ${Math.max(...took)} ms after the kill; stale_threshold + check_interval is 3000 ms`);
     assert.ok(Math.min(...took) > 1400, `not before stale_threshold less a beat: ${Math.min(...took)} ms`);
     assert.equal(await world.redis.zcard('sse:active'), 0, 'the index is empty of them');
     await until(() => watch.lines.some((line) => /^\d+-\d+ orphaned( |$)/.test(line)), { what: () => `ssectl watch to print it: ${watch.lines}` });

@@ -121,7 +121,7 @@ for (const name of ['sse-fcgi', 'sse-guardian']) {
     await manager.heard(/^READY=1$/, { after: 1 });
 
     await world.killRedis();
-    await manager.heard(/^STATUS=Redis is away/, { deadline: 8000 });
+    await manager.heard(/^STATUS=Redis is away/, { deadline: 20000 });
     await manager.heard(/^WATCHDOG=1$/, { after: manager.count(/^WATCHDOG/), more: 10 });
     await world.startRedis();
     await manager.heard(/^STATUS=Redis ready/, { after: manager.count(/^STATUS=Redis ready/), deadline: 10000 });

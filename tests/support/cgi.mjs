@@ -39,14 +39,14 @@ export class CgiRequest extends EventStream {
     return this.feed(this.#head.subarray(end + 4));
   }
 
-  async answered({ deadline = 5000 } = {}) {
+  async answered({ deadline = 15000 } = {}) {
     await settled(this.headed, { deadline, what: 'the CGI headers' });
     assert.ok(this.headers, `no headers: ${this.stderr}`);
     return this;
   }
 
   /** Its end: the exit code, which must be 0. */
-  async over({ deadline = 5000 } = {}) {
+  async over({ deadline = 15000 } = {}) {
     await this.end({ deadline });
     assert.deepEqual(await this.process.gone(deadline), { code: 0, signal: null }, this.stderr);
     return this;
