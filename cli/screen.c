@@ -53,9 +53,27 @@ static bool put(const char *bytes, size_t len)
 	return true;
 }
 
+/* Whoever changes the terminal from the background is stopped. That holds for us, too, and here, where nothing is changed: else
+ * a shell's `bg` would lose its own modes and screen to us, as our handlers block that signal. */
+static void await_foreground(void)
+{
+	struct termios now;
+	sigset_t open_to, before;
+
+	sigemptyset(&open_to);
+	sigaddset(&open_to, SIGTTOU);
+	for (size_t i = 0; i < ENDINGS; i++)
+		sigaddset(&open_to, endings[i]);
+	sigprocmask(SIG_UNBLOCK, &open_to, &before);
+	while (tcgetattr(screen.out, &now) == 0 && tcsetattr(screen.out, TCSANOW, &now) != 0 && errno == EINTR)
+		continue;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 /* A signal in the midst of either must find that there is something to give back. */
 static void take(void)
 {
+	await_foreground();
 	is_open = 1;
 	if (screen.has_modes)
 		tcsetattr(screen.out, TCSANOW, &screen.during);

@@ -98,11 +98,13 @@ story('top gives the terminal back on every signal, and takes it again behind a 
   await typed.ended();
   assert.ok(!typed.screen.alternate);
 
-  writeFileSync(script, `${line(world, 'top', '--interval', '200ms')}\necho "stopped $?"\nstty -a | grep -ow -e -*icanon -e -*echo | xargs\nfg\necho "again $?"\nfg\necho "status $?"\n`);
+  writeFileSync(script, `${line(world, 'top', '--interval', '200ms')}\necho "stopped $?"\nstty -a | grep -ow -e -*icanon -e -*echo | xargs\nbg\nwhile jobs -r | grep -q .; do sleep 0.1; done\necho "background $(stty -a | grep -ow -e -*icanon -e -*echo | xargs)"\nfg\necho "again $?"\nfg\necho "status $?"\n`);
   const terminal = world.keep(new Terminal(`bash --norc -i ${script}`, { lines: 20, columns: 100 }));
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'a picture');
   terminal.type('\x1a');
   await until(() => /\x1b\[\?1049l[^]*stopped 148[^]*\bicanon echo/.test(terminal.shown), { what: () => `a usable shell: ${terminal.shown}` });
+  await until(() => /background icanon echo/.test(terminal.shown), { what: () => `one that is still usable behind bg: ${terminal.shown}` });
+  assert.doesNotMatch(terminal.shown.match(/stopped 148([^]*)background/)[1], /\x1b\[\?1049h/, 'the screen stays the shell\'s');
   await terminal.until((screen) => screen.alternate && ids(screen).length === 1, 'the picture again');
   const shown = terminal.shown.length;
   process.kill(await terminal.pid('ssectl'), 'SIGSTOP'); // which it cannot answer
